@@ -1,0 +1,355 @@
+"""The only door by which files leave: whole or not at all, never over somebody else's, and known before they appear.
+
+A file is written under a temporary name in the directory where it will live, made durable, and renamed into place. A power
+cut leaves the old file or the new one, at worst beside a `.<name>.modelshelf-<random>.tmp` that `remove_leftovers` takes away.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.errors import FileChanged, FileUnreadable, WriteRefused, from_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LEFTOVER_AGE_SECONDS = 3600.0
+"""A temporary file older than this was left by a crash: no write takes so long."""
+
+_KEPT_NAME_BYTES = 100  # with the rest below 143 bytes, the shortest limit on a name in use (eCryptfs)
+_LEFTOVER = re.compile(rb"\..*\.modelshelf-[0-9a-f]{16}\.tmp", re.DOTALL)
+_ACL = "system.posix_acl_access"
+_USER_ATTRIBUTES = "user."
+_ANY_WRITE_BIT = 0o222
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK})
+_NOT_PERMITTED = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP})
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """What stands at a path before it is replaced."""
+
+    status: os.stat_result
+    attributes: dict[str, bytes]
+
+
+def replace_file(
+    path: Path,
+    content: bytes,
+    *,
+    expected: os.stat_result | None = None,
+    on_ready: Callable[[os.stat_result], None] | None = None,
+) -> os.stat_result:
+    """Put `content` at `path`, over the regular file that may be there, and give the result's stat.
+
+    The new file gets the old one's owner, group, mode, ACL and user attributes; where that is not permitted nothing is
+    replaced. `on_ready` is called with the stat (size and mtime stay) before the file appears. Equal content: nothing is
+    touched and `on_ready` is not called. WriteRefused: a symlink, a directory, a read-only file or one of another owner is
+    in the way. FileChanged: the file is not the `expected` one, or a file appeared meanwhile.
+    """
+    with _translated(path, "write"):
+        old = _old(path)
+        _demand_expected(path, old.status if old else None, expected)
+        if old is None:
+            return _written(path, content, None, expected, on_ready)
+        _demand_writable(path, old.status)
+        if _holds(path, old.status, content):
+            return old.status
+        return _written(path, content, old, expected or old.status, on_ready)
+
+
+def create_file(
+    path: Path, content: bytes, *, on_ready: Callable[[os.stat_result], None] | None = None
+) -> os.stat_result:
+    """Put `content` at `path` where nothing is; WriteRefused if anything is, even a dangling symlink."""
+    with _translated(path, "write"):
+        if os.path.lexists(path):
+            raise _in_the_way(path)
+        try:
+            return _written(path, content, None, None, on_ready)
+        except FileChanged:
+            raise _in_the_way(path) from None
+
+
+def read_limited(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Give the bytes of a regular file and its stat; a pipe, a device or a file above `max_bytes` is FileUnreadable.
+
+    FileChanged if it changed while it was read. A symlink is followed; nothing is opened that could block.
+    """
+    with _translated(path, "read"):
+        _demand_regular(path, path.stat())
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as opened:
+            before = os.fstat(descriptor)
+            _demand_regular(path, before)
+            content = opened.read(max_bytes + 1)
+            after = os.fstat(descriptor)
+    if len(content) > max_bytes:
+        raise FileUnreadable(f"{readable(path)} is larger than {max_bytes} bytes", errno=errno.EFBIG)
+    if _identity(before) != _identity(after):
+        raise FileChanged(f"{readable(path)} changed while it was read")
+    return content, after
+
+
+def move_without_replacing(source: Path, target: Path) -> None:
+    """Move a file within its file system; WriteRefused if anything stands at `target`.
+
+    A crash on a file system without RENAME_NOREPLACE may leave the file under both names, never under none.
+    """
+    with _translated(source, "move"):
+        _demand_not_directory(source)
+        try:
+            _rename_without_replacing(source, target)
+        except FileExistsError:
+            raise _in_the_way(target) from None
+        _sync_directory(target.parent)
+        if source.parent != target.parent:
+            _sync_directory(source.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those above it; one that is there is left as it is."""
+    with _translated(path, "make"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def remove_leftovers(directory: Path, *, older_than_seconds: float = LEFTOVER_AGE_SECONDS) -> int:
+    """Delete our own temporary files that a crash left in `directory`, and give how many; others' files are never touched."""
+    removed = 0
+    oldest_kept = time.time() - older_than_seconds
+    with _translated(directory, "list"), os.scandir(os.fsencode(directory)) as entries:
+        for entry in entries:
+            if _LEFTOVER.fullmatch(entry.name) and _is_stale(entry, oldest_kept):
+                with suppress(FileNotFoundError):
+                    Path(os.fsdecode(entry.path)).unlink()
+                    removed += 1
+    return removed
+
+
+def _is_stale(entry: os.DirEntry[bytes], oldest_kept: float) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < oldest_kept
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _translated(path: Path, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise from_os_error(error, os.fsencode(path), doing) from error
+
+
+def _old(path: Path) -> _Old | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        raise WriteRefused(f"{readable(path)} is a symbolic link: nothing is written through it or over it")
+    if not stat.S_ISREG(status.st_mode):
+        raise _in_the_way(path)
+    return _Old(status, _kept_attributes(path))
+
+
+def _kept_attributes(path: Path | int) -> dict[str, bytes]:
+    try:
+        names = os.listxattr(path)
+    except OSError as error:
+        if error.errno in {errno.EOPNOTSUPP, errno.ENOSYS}:
+            return {}
+        raise
+    return {name: os.getxattr(path, name) for name in names if name == _ACL or name.startswith(_USER_ATTRIBUTES)}
+
+
+def _in_the_way(path: Path) -> WriteRefused:
+    return WriteRefused(f"something else is in the way at {readable(path)}: it was left alone; move it to make room")
+
+
+def _demand_expected(path: Path, status: os.stat_result | None, expected: os.stat_result | None) -> None:
+    if expected is not None and (status is None or _identity(status) != _identity(expected)):
+        raise FileChanged(f"{readable(path)} changed since it was read: nothing was written")
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _demand_writable(path: Path, status: os.stat_result) -> None:
+    if not status.st_mode & _ANY_WRITE_BIT:
+        raise WriteRefused(
+            f"{readable(path)} is read-only: it was left alone; chmod u+w lets modelshelf keep it up to date"
+        )
+
+
+def _demand_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise FileUnreadable(f"{readable(path)} is not a regular file")
+
+
+def _demand_not_directory(path: Path) -> None:
+    if stat.S_ISDIR(path.lstat().st_mode):
+        raise WriteRefused(f"{readable(path)} is a directory: only files are moved")
+
+
+def _holds(path: Path, status: os.stat_result, content: bytes) -> bool:
+    if status.st_size != len(content):
+        return False
+    try:
+        return read_limited(path, len(content))[0] == content
+    except FileUnreadable:
+        return False
+
+
+def _written(
+    path: Path,
+    content: bytes,
+    old: _Old | None,
+    expected: os.stat_result | None,
+    on_ready: Callable[[os.stat_result], None] | None,
+) -> os.stat_result:
+    temporary = path.with_name(_temporary_name(path.name))
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if old else 0o666)
+    try:
+        ready = _fill(descriptor, path, content, old)
+        if on_ready is not None:
+            on_ready(ready)
+        _put(temporary, path, expected)
+        _sync_directory(path.parent)
+        return path.lstat()
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _temporary_name(name: str) -> str:
+    kept = os.fsencode(name)[:_KEPT_NAME_BYTES]
+    with suppress(UnicodeDecodeError):
+        os.fsencode(name).decode()
+        kept = kept.decode(errors="ignore").encode()
+    return f".{os.fsdecode(kept)}.modelshelf-{secrets.token_hex(8)}.tmp"
+
+
+def _fill(descriptor: int, path: Path, content: bytes, old: _Old | None) -> os.stat_result:
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        if old is not None:
+            _take_after(descriptor, path, old)
+        os.fsync(descriptor)
+        return os.fstat(descriptor)
+
+
+def _take_after(descriptor: int, path: Path, old: _Old) -> None:
+    try:
+        _take_owner(descriptor, old.status)
+        _take_mode(descriptor, old.status)
+        _take_attributes(descriptor, old.attributes)
+    except OSError as error:
+        if error.errno in _NOT_PERMITTED:
+            raise _not_ours(path, old.status) from error
+        raise
+
+
+def _take_owner(descriptor: int, old: os.stat_result) -> None:
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+
+
+def _take_mode(descriptor: int, old: os.stat_result) -> None:
+    mode = stat.S_IMODE(old.st_mode)
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+        os.fchmod(descriptor, mode)
+
+
+def _take_attributes(descriptor: int, wanted: dict[str, bytes]) -> None:
+    inherited = _kept_attributes(descriptor)
+    for name in inherited.keys() - wanted.keys():
+        os.removexattr(descriptor, name)
+    for name, value in wanted.items():
+        os.setxattr(descriptor, name, value)
+
+
+def _not_ours(path: Path, old: os.stat_result) -> WriteRefused:
+    return WriteRefused(
+        f"{readable(path)} belongs to user {old.st_uid} and group {old.st_gid}, and modelshelf (user {os.geteuid()}) may not"
+        " make a file like it: it was left alone; chown it, or add modelshelf to the group"
+    )
+
+
+def _put(temporary: Path, path: Path, expected: os.stat_result | None) -> None:
+    """Rename into place; without an `expected` file only where nothing is."""
+    if expected is not None:
+        old = _old(path)
+        _demand_expected(path, old.status if old else None, expected)
+        temporary.replace(path)
+        return
+    try:
+        _rename_without_replacing(temporary, path)
+    except FileExistsError:
+        raise FileChanged(f"{readable(path)} appeared meanwhile: nothing was written") from None
+
+
+def _rename_without_replacing(source: Path, target: Path) -> None:
+    for attempt in (_rename_exclusively, _link_and_unlink, _claim_and_rename):
+        try:
+            attempt(source, target)
+        except OSError as error:
+            if attempt is _claim_and_rename or error.errno not in _UNSUPPORTED:
+                raise
+        else:
+            return
+
+
+def _rename_exclusively(source: Path, target: Path) -> None:
+    """Rename with RENAME_NOREPLACE (Linux 3.15, glibc 2.28), which Python does not offer."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if rename(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _link_and_unlink(source: Path, target: Path) -> None:
+    os.link(source, target, follow_symlinks=False)
+    source.unlink()
+
+
+def _claim_and_rename(source: Path, target: Path) -> None:
+    """Make an empty file of our own at the target, which fails if anything is there, and rename over that."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    try:
+        source.replace(target)
+    except OSError:
+        target.unlink()
+        raise
+
+
+def _sync_directory(directory: Path) -> None:
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a directory that may be written but not listed cannot be opened, hence not synced
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,94 @@
+"""Our mark in a sidecar: which of its values modelshelf wrote, so that none of them ever comes back as a fact.
+
+`extensions.modelshelf` holds a digest per key. A value that a person edits has another digest from then on and is theirs.
+Civitai Helper keeps its own notes under `extensions` too; every tool that reads these files ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
+
+Digests: TypeAlias = Mapping[str, Collection[str]]
+"""Per key of a file, the digests of the values that we are known to have written there."""
+
+EXTENSIONS = "extensions"
+OURS = "modelshelf"
+FORMAT_VERSION = 1
+_DIGEST_CHARACTERS = 16
+
+
+def digest(value: JsonValue) -> str:
+    """Give 16 hex characters of the SHA-256 of the value's canonical JSON; 1 and 1.0 are the same value."""
+    canonical = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def is_marked(content: JsonObject) -> bool:
+    """Tell whether a file bears our mark."""
+    return _mark(content) is not None
+
+
+def wrote(content: JsonObject) -> dict[str, str]:
+    """Give what the mark in a file says that we wrote: digests by key, empty without a mark."""
+    digests = (_mark(content) or {}).get("wrote")
+    if not isinstance(digests, dict):
+        return {}
+    return {key: value for key, value in digests.items() if isinstance(value, str)}
+
+
+def is_ours(content: JsonObject, key: str, ledger: Digests) -> bool:
+    """Tell whether the value of a key is one that we wrote, by the mark in the file or by the ledger."""
+    found = digest(content[key])
+    return found == wrote(content).get(key) or found in ledger.get(key, ())
+
+
+def without_ours(content: JsonObject, ledger: Digests) -> JsonObject:
+    """Give what others have put into a file: its content without our mark and without every value that we wrote."""
+    unmarked = _unmarked(content)
+    by_mark = wrote(content)
+    return {
+        key: value
+        for key, value in unmarked.items()
+        if (found := digest(value)) != by_mark.get(key) and found not in ledger.get(key, ())
+    }
+
+
+def marked(content: JsonObject, digests: Mapping[str, str]) -> JsonObject:
+    """Give the content with our mark; unmarked where something that is no object stands under `extensions`."""
+    extensions = content.get(EXTENSIONS, {})
+    if not isinstance(extensions, dict):
+        return content
+    mark: JsonObject = {"version": FORMAT_VERSION, "wrote": dict(sorted(digests.items()))}
+    return {**content, EXTENSIONS: {**extensions, OURS: mark}}
+
+
+def _mark(content: JsonObject) -> JsonObject | None:
+    extensions = content.get(EXTENSIONS)
+    mark = extensions.get(OURS) if isinstance(extensions, dict) else None
+    return mark if isinstance(mark, dict) else None
+
+
+def _unmarked(content: JsonObject) -> JsonObject:
+    extensions = content.get(EXTENSIONS)
+    if not isinstance(extensions, dict) or OURS not in extensions:
+        return content
+    others = {key: value for key, value in extensions.items() if key != OURS}
+    return {
+        key: others if key == EXTENSIONS else value for key, value in content.items() if others or key != EXTENSIONS
+    }
+
+
+def _canonical(value: JsonValue) -> JsonValue:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_canonical(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _canonical(each) for key, each in value.items()}
+    return value

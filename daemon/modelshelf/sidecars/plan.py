@@ -1,0 +1,79 @@
+"""Which sidecars one model should have, and what would be written into each: a plan, so that a dry run is the same walk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelshelf.sidecars import civitai_info, civitscraper, forge
+from modelshelf.sidecars.classify import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from modelshelf.domain.description import Description
+    from modelshelf.domain.output import Output
+    from modelshelf.sidecars.mark import Digests
+    from modelshelf.sidecars.reading import FoundSidecar
+    from modelshelf.sidecars.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One sidecar: where, in which dialect, and what to write.
+
+    `content` None: nothing to write, and `refusal` says why if it is for a person to know. `expected` is the file as it was
+    read, to be handed to `files.replace_file`; None: nothing was there, so `files.create_file`.
+    """
+
+    path: Path
+    dialect: Dialect
+    content: bytes | None
+    digests: Mapping[str, str]
+    expected: os.stat_result | None
+    refusal: str | None
+
+
+_WRITERS: dict[Dialect, Writer] = {
+    Dialect.CIVITAI_VERSION: civitai_info,
+    Dialect.FORGE: forge,
+    Dialect.CIVITSCRAPER: civitscraper,
+}
+
+
+def sidecar_paths(description: Description, model_path: Path, output: Output) -> dict[Path, Dialect]:
+    """Give where this model's sidecars belong; a path away from the model must be read before planning."""
+    if output.metadata is not None:
+        path = civitscraper.path_of(description, model_path, output.metadata, output.base_directory)
+        return {path: Dialect.CIVITSCRAPER}
+    stem = os.path.splitext(model_path.name)[0]
+    return {
+        model_path.parent / f"{stem}.civitai.info": Dialect.CIVITAI_VERSION,
+        model_path.parent / f"{stem}.json": Dialect.FORGE,
+    }
+
+
+def plan_sidecars(
+    description: Description,
+    model_path: Path,
+    output: Output,
+    existing: Sequence[FoundSidecar],
+    ours_of: Callable[[Path], Digests],
+) -> list[Plan]:
+    """Plan every sidecar of a model from what was found; planned again on its own result, nothing is left to write.
+
+    `ours_of` gives what the ledger knows of a path.
+    """
+    found = {each.path: each for each in existing}
+    return [
+        _plan(description, path, dialect, found.get(path), ours_of(path))
+        for path, dialect in sidecar_paths(description, model_path, output).items()
+    ]
+
+
+def _plan(description: Description, path: Path, dialect: Dialect, found: FoundSidecar | None, ours: Digests) -> Plan:
+    planned = _WRITERS[dialect].compose(description, found, ours)
+    expected = found.status if found is not None else None
+    return Plan(path, dialect, planned.content, planned.digests, expected, planned.refusal)

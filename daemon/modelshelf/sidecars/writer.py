@@ -1,0 +1,137 @@
+"""What every dialect's writer gives and how it merges: ours is refreshed, everybody else's is kept, key by key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from modelshelf.sidecars import mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from modelshelf.domain.description import Description
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
+    from modelshelf.sidecars.classify import Dialect
+    from modelshelf.sidecars.mark import Digests
+    from modelshelf.sidecars.reading import FoundSidecar
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a sidecar should hold.
+
+    `content` None: nothing is to be written, because nothing changed or because of the `refusal`, which is for a person.
+    `digests` are those of all our values in the content, for the ledger.
+    """
+
+    content: bytes | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    refusal: str | None = None
+
+
+class Writer(Protocol):
+    """A dialect: composes what its sidecar should hold, without writing it."""
+
+    def compose(self, description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
+        """Plan the sidecar of one model; `existing` is what stands at its path, `ours` what the ledger knows of that path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a dialect's JSON looks on disk."""
+
+    indent: int
+    is_ascii: bool
+
+    def serialise(self, content: JsonObject) -> bytes:
+        """Give the JSON as bytes, without a byte order mark; half a surrogate pair is escaped, as UTF-8 has none."""
+        text = json.dumps(content, indent=self.indent, ensure_ascii=self.is_ascii)
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            return json.dumps(content, indent=self.indent).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What we have to say in a file.
+
+    `is_whole`: nothing else, so what we said before and say no more goes. `says_nothing` tells which values of others are
+    only placeholders that may be filled.
+    """
+
+    values: JsonObject
+    layout: Layout
+    is_whole: bool = False
+    says_nothing: Callable[[str, JsonValue], bool] = lambda _key, _value: False
+
+
+def merged(wanted: Wanted, existing: JsonObject, ours: Digests) -> Planned:
+    """Plan our values into what is there.
+
+    A key is ours to write if it is absent, holds what we wrote, or holds a placeholder; but not if we wrote it once and a
+    person has removed or emptied it since.
+    """
+    gone = {key for key in existing if wanted.is_whole and _is_stale(existing, key, wanted, ours)}
+    result = {key: value for key, value in existing.items() if key not in gone}
+    result |= {key: value for key, value in wanted.values.items() if _is_free(existing, key, wanted, ours)}
+    if result == existing:
+        return Planned()
+    digests = {key: mark.digest(value) for key, value in result.items() if key != mark.EXTENSIONS}
+    digests = {key: found for key, found in digests.items() if _is_written(existing, key, found, wanted, ours)}
+    wrote = {key: value for key, value in mark.wrote(existing).items() if key not in gone} | digests
+    return Planned(wanted.layout.serialise(mark.marked(result, wrote)), digests)
+
+
+def merged_into(existing: FoundSidecar | None, wanted: Wanted, dialects: Collection[Dialect], ours: Digests) -> Planned:
+    """Plan our values into the file found at a path.
+
+    One that cannot be read, or speaks none of the `dialects`, is left alone; unless all that is in it is ours, for then
+    nothing is lost.
+    """
+    if existing is None:
+        return merged(wanted, {}, {})
+    if existing.problem:
+        return Planned(refusal=f"{existing.problem}: it was left alone")
+    if existing.dialect in dialects:
+        return merged(wanted, existing.content, ours)
+    if _is_only_ours(existing, ours):
+        return merged(wanted, {}, {})
+    return Planned(refusal=f"the file there is another tool's ({existing.dialect}): it was left alone")
+
+
+def _is_only_ours(existing: FoundSidecar, ours: Digests) -> bool:
+    return mark.is_marked(existing.content) and not mark.without_ours(existing.content, ours)
+
+
+def _is_stale(existing: JsonObject, key: str, wanted: Wanted, ours: Digests) -> bool:
+    return key != mark.EXTENSIONS and key not in wanted.values and mark.is_ours(existing, key, ours)
+
+
+def _is_free(existing: JsonObject, key: str, wanted: Wanted, ours: Digests) -> bool:
+    if key not in existing:
+        return key not in mark.wrote(existing)
+    if mark.is_ours(existing, key, ours):
+        return True
+    return wanted.says_nothing(key, existing[key]) and key not in _written_keys(existing, ours)
+
+
+def _written_keys(existing: JsonObject, ours: Digests) -> Collection[str]:
+    """Give the keys that we have written into this very file.
+
+    The ledger alone proves nothing: a crash may have come between its entry and the rename. It counts where the mark has
+    been lost but a value of ours is still there.
+    """
+    if mark.is_marked(existing):
+        return mark.wrote(existing)
+    has_landed = any(mark.is_ours(existing, key, ours) for key in existing)
+    return ours.keys() if has_landed else ()
+
+
+def _is_written(existing: JsonObject, key: str, found: str, wanted: Wanted, ours: Digests) -> bool:
+    """Tell whether the value that a key will have is ours."""
+    if key in existing and mark.digest(existing[key]) == found:
+        return mark.is_ours(existing, key, ours)
+    return key in wanted.values
