@@ -1,0 +1,170 @@
+"""One exchange over HTTP, within bounds: of time, of size, of hops, and of who gets to see the key."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from requests.utils import get_environ_proxies
+
+from modelshelf.civitai.answers import Answer, QuestionRefused
+from modelshelf.domain.display import readable
+from modelshelf.errors import CivitaiUnavailable
+
+if TYPE_CHECKING:
+    from modelshelf.civitai.settings import ClientSettings
+    from modelshelf.clock import Clock
+    from modelshelf.domain.jsontypes import JsonValue
+    from modelshelf.errors import ModelshelfError
+
+MAX_HOPS = 5
+_CHUNK_BYTES = 64 * 1024
+_REDIRECTS = {301, 302, 303, 307, 308}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class AnswerTooLarge(QuestionRefused):
+    """The answer is larger than we are ready to hold in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request. The key is shown only where `has_key`, and then only to the home host."""
+
+    url: str
+    method: str = "GET"
+    json: JsonValue = None
+    has_key: bool = True
+    accept: str = "application/json"
+
+
+class _Session(requests.Session):
+    """Even without `allow_redirects` requests looks for the next address, and reads the whole body on the way."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - the name that requests gives it
+        return None
+
+
+class Transport:
+    """Sends a Question and reads its Answer whole.
+
+    Redirects are followed here and not by requests, which reads the body of every hop without a bound. The environment
+    counts for proxies and certificates only: `~/.netrc` would replace the key, or send a password along.
+    """
+
+    def __init__(self, settings: ClientSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._home = _origin(settings.base_url)
+        self._key = "".join((settings.key or "").split())
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def close(self) -> None:
+        """Close the connections kept alive."""
+        self._session.close()
+
+    def exchange(self, question: Question, max_body_bytes: int) -> Answer:
+        """Give the answer of whatever status; CivitaiUnavailable if there is none, QuestionRefused if it cannot be asked."""
+        deadline = self._clock.monotonic() + self._settings.deadline_seconds
+        url = question.url
+        for _ in range(MAX_HOPS + 1):
+            with closing(self._send(question, url)) as response:
+                target = _target(response)
+                if target is None:
+                    content = self._content(response, max_body_bytes, deadline)
+                    return Answer(_host(url), response.status_code, response.headers, content)
+            url = _joined(url, target)
+        raise CivitaiUnavailable(f"{_host(question.url)} redirects more than {MAX_HOPS} times")
+
+    def _send(self, question: Question, url: str) -> requests.Response:
+        if _origin(url) is None:
+            raise QuestionRefused(f"{readable(url)[:200]!r} is not a web address")
+        try:
+            return self._session.request(
+                question.method,
+                url,
+                json=question.json,
+                headers=self._headers(question, url),
+                stream=True,
+                allow_redirects=False,
+                timeout=self._settings.timeout_seconds,
+                proxies=get_environ_proxies(url),
+                verify=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
+            )
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+            raise self._translated(error, url) from error
+
+    def _headers(self, question: Question, url: str) -> dict[str, str | bytes]:
+        headers: dict[str, str | bytes] = {"User-Agent": self._settings.user_agent, "Accept": question.accept}
+        if self._key and question.has_key and _origin(url) == self._home:
+            headers["Authorization"] = f"Bearer {self._key}".encode()
+        return headers
+
+    def _content(self, response: requests.Response, max_body_bytes: int, deadline: float) -> bytes:
+        """Read the body piece by piece as it arrives, so that neither size nor dripping can hold us up."""
+        host = _host(response.url)
+        content = bytearray()
+        try:
+            while piece := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+                content += piece
+                if len(content) > max_body_bytes:
+                    raise AnswerTooLarge(f"{host} sent more than the {max_body_bytes} bytes that are allowed")
+                if self._clock.monotonic() > deadline:
+                    raise CivitaiUnavailable(f"{host} took longer than {self._settings.deadline_seconds:.0f} seconds")
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            raise CivitaiUnavailable(f"{host} broke off in the middle of its answer") from error
+        return bytes(content)
+
+    def _translated(self, error: Exception, url: str) -> ModelshelfError:
+        """Name what went wrong without quoting the library, whose texts may hold addresses and headers."""
+        host = _host(url)
+        if isinstance(error, requests.Timeout):
+            return CivitaiUnavailable(f"{host} did not answer within {self._settings.timeout_seconds:.0f} seconds")
+        if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+            return CivitaiUnavailable(f"{host} cannot be reached: the proxy of this machine does not connect")
+        if isinstance(error, requests.exceptions.SSLError):
+            return CivitaiUnavailable(f"{host} cannot be trusted: its certificate is not valid here")
+        if isinstance(error, requests.ConnectionError):
+            return CivitaiUnavailable(f"{host} cannot be reached: no such host, no network, or it hung up")
+        if isinstance(error, ValueError):
+            return QuestionRefused(f"{host} cannot be asked: the address or a header is malformed")
+        return CivitaiUnavailable(f"{host} cannot be reached ({type(error).__name__})")
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Give scheme, host and port of a web address; None if it is none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not host:
+        return None
+    return parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _host(url: str) -> str:
+    """Name the host for an error text; name and password of the address are left out."""
+    origin = _origin(url)
+    return readable(origin[1]) if origin else "the server"
+
+
+def _target(response: requests.Response) -> str | None:
+    """Give where a redirect leads; headers are bytes read as Latin-1, addresses in them UTF-8."""
+    location = response.headers.get("Location") if response.status_code in _REDIRECTS else None
+    return location.encode("latin-1", "replace").decode("utf-8", "replace") if location else None
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return target
