@@ -1,0 +1,95 @@
+"""What a folder stands on: which device, which file system, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelshelf.errors import from_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOUNTS = Path("/proc/self/mountinfo")
+"""The mounts that this process sees; the format is described in proc_pid_mountinfo(5)."""
+
+_HONEST = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "f2fs", "bcachefs"}
+"""Inode numbers and ctime are kept over remounts; overlay, mergerfs, FAT and the network's file systems make them up."""
+
+_SHARED = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb",
+    "smb3",
+    "smbfs",
+    "9p",
+    "ceph",
+    "afs",
+    "lustre",
+    "glusterfs",
+    "beegfs",
+    "gpfs",
+    "davfs",
+    "virtiofs",
+    "vboxsf",
+    "vmhgfs",
+    "prl_fs",
+    "fuse",
+}
+"""Others can write to these behind the kernel's back, so it neither reports changes nor knows the writers."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTraits:
+    """The device under a path. `id` is major:minor, the same for every folder on one file system.
+
+    `is_local`: every writer is on this machine and known to its kernel. `is_honest`: inode and ctime are worth comparing.
+    `has_events`: inotify reports every change.
+    """
+
+    id: str
+    file_system: str
+    is_local: bool
+    is_honest: bool
+    has_events: bool
+
+
+def device_of(path: Path, mounts: Path = MOUNTS) -> DeviceTraits:
+    """Give the traits of what `path` lies on; raise FileGone or FileUnreadable where it cannot be reached."""
+    absolute = os.path.realpath(os.fsencode(path))
+    try:
+        device = os.stat(absolute).st_dev
+        file_system = _file_system_at(absolute, mounts.read_bytes().splitlines())
+    except OSError as error:
+        raise from_os_error(error, absolute, "look at") from error
+    is_local = file_system not in _SHARED and not file_system.startswith("fuse.")
+    return DeviceTraits(
+        id=f"{os.major(device)}:{os.minor(device)}",
+        file_system=file_system,
+        is_local=is_local,
+        is_honest=file_system in _HONEST,
+        has_events=is_local,
+    )
+
+
+def _file_system_at(absolute: bytes, lines: Iterable[bytes]) -> str:
+    """Find the longest mount point above the path; of equal ones the last covers those before."""
+    found, length = "unknown", 0
+    for line in lines:
+        fields, _, rest = line.partition(b" - ")
+        point = _unescaped(fields.split(b" ")[4])
+        if len(point) >= length and _is_at_or_below(absolute, point):
+            found, length = os.fsdecode(rest.split(b" ")[0]), len(point)
+    return found
+
+
+def _is_at_or_below(path: bytes, directory: bytes) -> bool:
+    return path == directory or path.startswith(directory.rstrip(b"/") + b"/")
+
+
+def _unescaped(field: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)

@@ -1,0 +1,119 @@
+"""The watch: observers of all folders, whose dirty paths and doubts become scans in the journal."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.errors import ModelshelfError, StoreError
+from modelshelf.logs import get_log
+from modelshelf.shelf.presence import check_presence
+from modelshelf.watching.dirty import WHOLE, DirtyReach, DirtySet
+from modelshelf.watching.observer import FolderObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelshelf.clock import Clock
+    from modelshelf.steps.place import Place, Places
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+RETRY_SECONDS = 5.0
+"""How long marks wait when the journal could not take them."""
+
+
+class Watch(threading.Thread):
+    """One thread that turns marks into tasks; `ring` wakes the workers after that."""
+
+    def __init__(self, store: Store, places: Places, clock: Clock, ring: Callable[[], None]) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._store = store
+        self._places = places
+        self._clock = clock
+        self._ring = ring
+        self._dirty = DirtySet(clock)
+        self._observers: dict[str, FolderObserver] = {}
+        self._stopping = threading.Event()
+
+    def open(self) -> None:
+        """Start an observer for every folder that has events, then the thread."""
+        for place in self._places.values():
+            self._observe(place)
+        self.start()
+
+    def close(self) -> None:
+        """Stop the observers and the thread."""
+        self._stopping.set()
+        self._dirty.wake()
+        for observer in self._observers.values():
+            observer.stop()
+        self.join(timeout=5)
+
+    def is_alive_for(self, folder_id: str) -> bool:
+        """Tell whether events of this folder are heard."""
+        observer = self._observers.get(folder_id)
+        return observer is not None and observer.is_alive()
+
+    def mend(self) -> None:
+        """Watch again what is no longer watched, and scan a folder that came back; touches no disk where all is well."""
+        for place in self._places.values():
+            is_offline = self._store.folders.state(place.folder.id).offline_since is not None
+            is_deaf = place.has_events and not self.is_alive_for(place.folder.id)
+            if (is_offline or is_deaf) and self._is_present(place):
+                self._observe(place)
+                self._dirty.mark(place.folder.id, WHOLE, DirtyReach.TREE)
+
+    def _is_present(self, place: Place) -> bool:
+        try:
+            check_presence(place.folder, self._store.folders.state(place.folder.id).file_count)
+        except ModelshelfError as error:
+            log.debug("folder_still_away", folder=place.folder.id, reason=str(error))
+            return False  # budget: absence is the answer here, and the scan has reported it
+        return True
+
+    def _observe(self, place: Place) -> None:
+        folder_id = place.folder.id
+        old = self._observers.pop(folder_id, None)
+        if old is not None:
+            old.stop()
+        if not place.has_events:
+            return
+        observer = FolderObserver(place.folder, place.intake, self._dirty.mark, self._doubt)
+        try:
+            observer.start()
+        except ModelshelfError as error:
+            log.warning("folder_not_watched", folder=folder_id, reason=str(error))
+            return
+        self._observers[folder_id] = observer
+        log.info("folder_watched", folder=folder_id, directories=observer.watched_count)
+
+    def _doubt(self, folder_id: str, reason: str) -> None:
+        log.warning("watch_doubted", folder=folder_id, reason=reason)
+        self._dirty.mark(folder_id, WHOLE, DirtyReach.TREE)
+
+    def run(self) -> None:
+        """Wait for marks and hand them on until the watch closes."""
+        while not self._stopping.is_set():
+            self._dirty.wait(threading.TIMEOUT_MAX)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        marks = self._dirty.take(self._clock.monotonic())
+        if not marks:
+            return
+        tasks = [
+            NewTask(TaskKind.SCAN_FOLDER, mark.folder_id, path=mark.path, priority=Priority.DROP) for mark in marks
+        ]
+        try:
+            self._store.journal.add(tasks, self._clock.now())
+        except StoreError:
+            raise
+        except ModelshelfError as error:
+            log.warning("journal_not_written", reason=str(error))
+            self._stopping.wait(RETRY_SECONDS)
+            for mark in marks:
+                self._dirty.mark(mark.folder_id, mark.path, mark.reach)
+        self._ring()
