@@ -6,7 +6,7 @@
       TransientError     later may help, and may carry ``retry_after_seconds``
         FileChanged, FileUnreadable, FolderOffline, DiskFull, CivitaiUnavailable, CivitaiRateLimited
       PermanentError     later will not help
-        FileGone, BrokenModelFile, CivitaiRefused, WriteRefused
+        FileGone, BrokenModelFile, CivitaiRefused, WriteRefused, WorkStopped
       StoreError         the journal cannot be trusted: the daemon stops
 
 Tools translate: ``OSError``, ``requests`` and ``sqlite3`` errors never rise above floor 2. `worker/retry.py` alone decides
@@ -114,6 +114,10 @@ class WriteRefused(PermanentError):
     """A file of somebody else's is in the way, or may not be replaced without changing whose it is."""
 
     kind = FailureKind.ACCESS
+
+
+class WorkStopped(PermanentError):
+    """A person stopped this work; nothing is owed of it any more."""
 
 
 def from_os_error(error: OSError, path: bytes | str, doing: str) -> ModelshelfError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 PLACEHOLDERS = ("model_dir", "model_name", "model_type", "ext")
@@ -54,14 +56,33 @@ class Output:
     base_directory: Path | None = None
 
 
-def fill(template: str, model_path: Path, model_type: str | None, *, ext: str = "") -> str:
-    """Fill `{model_dir}`, `{model_name}` (the file's stem), `{model_type}` and `{ext}` in; other braces stay as they are."""
-    values = {
-        "model_dir": str(model_path.parent),
-        "model_name": os.path.splitext(model_path.name)[0],
-        "model_type": model_type or "Other",
-        "ext": ext,
-    }
-    for name in PLACEHOLDERS:
-        template = template.replace("{" + name + "}", values[name])
-    return template
+_UNFIT_IN_TYPE = re.compile(r"[^\w .+-]")
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One model's place among the templates: its path, the type of its folder, and the base directory if there is one."""
+
+    model_path: Path
+    model_type: str | None = None
+    base_directory: Path | None = None
+
+    def place(self, directory: str, filename: str, *, ext: str = "") -> Path:
+        """Fill both templates in; with a base directory, `{model_dir}` is `<base directory>/<model type>`.
+
+        A relative path starts at the model. The type is cut down to what cannot leave its directory.
+        """
+        model_type = _UNFIT_IN_TYPE.sub("", self.model_type or "").strip(" .") or "Other"
+        parent = self.model_path.parent if self.base_directory is None else self.base_directory / model_type
+        values = {
+            "model_dir": str(parent),
+            "model_name": os.path.splitext(self.model_path.name)[0],
+            "model_type": model_type,
+            "ext": ext,
+        }
+        return parent / fill(directory, values) / fill(filename, values)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Fill placeholders in; other braces stay as they are, and what was filled in is not looked at again."""
+    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)

@@ -85,7 +85,7 @@ class Kind:
 
 
 ORDER: dict[TaskKind, Kind] = {
-    TaskKind.SCAN_FOLDER: Kind(Lane.DESK, Subject.FOLDER, 1),
+    TaskKind.SCAN_FOLDER: Kind(Lane.DESK, Subject.FOLDER, 50),
     TaskKind.INSPECT_FILE: Kind(Lane.DESK, Subject.FILE, 50),
     TaskKind.HASH_FILE: Kind(Lane.DISK, Subject.FILE, 16, ((TaskKind.WRITE_SIDECARS, Reach.SAME),)),
     TaskKind.WRITE_SIDECARS: Kind(Lane.DESK, Subject.FILE, 50, ((TaskKind.RENDER_PAGE, Reach.SAME),)),
@@ -116,7 +116,7 @@ class NewTask:
     kind: TaskKind
     subject: str
     path: bytes = b""
-    priority: Priority = Priority.REST
+    priority: int = Priority.REST
     due_at: datetime | None = None
     run_id: int | None = None
     is_forced: bool = False

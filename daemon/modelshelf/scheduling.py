@@ -1,0 +1,138 @@
+"""The calendar: when each Job with a `schedule:` is due, when every folder gets its safety scan, and what was missed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from tzlocal import get_localzone
+
+from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.logs import get_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import tzinfo
+
+    from modelshelf.clock import Clock
+    from modelshelf.steps.place import Place, Places
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+SAFETY_SCAN = timedelta(days=1)
+"""How often a healthy local folder is walked although events told nothing."""
+
+POLL_SCAN = timedelta(minutes=15)
+"""How often a folder is walked where the kernel reports no events: NFS, SMB, FUSE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A Job and when it is due: a cron text of five fields, or an interval."""
+
+    job_name: str
+    folder_ids: tuple[str, ...]
+    cron: str | None
+    interval: timedelta | None
+    is_forced: bool = False
+
+    def trigger(self, zone: tzinfo) -> Any:
+        """Give APScheduler's trigger for it."""
+        if self.cron is not None:
+            return CronTrigger.from_crontab(self.cron, timezone=zone)
+        interval = self.interval or SAFETY_SCAN
+        return IntervalTrigger(seconds=int(interval.total_seconds()), timezone=zone)
+
+
+class Calendar:
+    """APScheduler as the clock only: a due job adds tasks and returns; what was missed is known from the runs."""
+
+    def __init__(self, store: Store, places: Places, clock: Clock, ring: Callable[[], None]) -> None:
+        self._store = store
+        self._places = places
+        self._clock = clock
+        self._ring = ring
+        self._zone = local_zone()
+        self._scheduler = BackgroundScheduler(
+            timezone=self._zone,
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+    def open(self, appointments: Sequence[Appointment]) -> None:
+        """Enter every appointment and the safety scans, catch up on what was missed, and start."""
+        for appointment in appointments:
+            trigger = appointment.trigger(self._zone)
+            self._scheduler.add_job(self._begin, trigger, args=[appointment], id=f"job:{appointment.job_name}")
+            if self._is_missed(appointment, trigger):
+                log.info("job_caught_up", job=appointment.job_name)
+                self._begin(appointment)
+        for place in self._places.values():
+            self._scheduler.add_job(
+                self._scan, self._safety_trigger(place), args=[place.folder.id], id=f"scan:{place.folder.id}"
+            )
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Stop the clock; its jobs only add tasks, so there is nothing to wait for."""
+        self._scheduler.shutdown(wait=False)
+
+    def wake(self) -> None:
+        """Look at the wall clock again: after a suspend the library sleeps too long."""
+        self._scheduler.wakeup()
+
+    def _safety_trigger(self, place: Place) -> Any:
+        interval = SAFETY_SCAN if place.has_events else POLL_SCAN
+        seconds = int(interval.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311  # spreads load
+        return IntervalTrigger(seconds=seconds, timezone=self._zone)
+
+    def _is_missed(self, appointment: Appointment, trigger: Any) -> bool:
+        last = self._store.runs.latest_of_job(appointment.job_name)
+        if last is None:
+            return False
+        due_at = trigger.get_next_fire_time(None, last.started_at.astimezone(self._zone) + timedelta(seconds=1))
+        return due_at is not None and due_at <= self._clock.now()
+
+    def _begin(self, appointment: Appointment) -> None:
+        begin_run(self._store, appointment, self._clock, Priority.CHANGED)
+        self._ring()
+
+    def _scan(self, folder_id: str) -> None:
+        self._store.journal.add([NewTask(TaskKind.SCAN_FOLDER, folder_id)], self._clock.now())
+        self._ring()
+
+
+def local_zone() -> tzinfo:
+    """Give the machine's time zone, UTC where it is not set up."""
+    try:
+        return get_localzone()
+    except (LookupError, ValueError, OSError) as error:
+        log.warning("time_zone_unknown", reason=str(error))
+        return UTC
+
+
+def begin_run(store: Store, appointment: Appointment, clock: Clock, priority: Priority) -> int:
+    """Start a Run of a job: a scan of each of its folders, owed in the journal from here on; gives the run's id."""
+    now = clock.now()
+    with store.database.transaction():
+        run_id = store.runs.start(appointment.job_name, now)
+        store.journal.add(
+            [
+                NewTask(
+                    TaskKind.SCAN_FOLDER,
+                    folder_id,
+                    priority=priority,
+                    run_id=run_id,
+                    is_forced=appointment.is_forced,
+                )
+                for folder_id in appointment.folder_ids
+            ],
+            now,
+        )
+    log.info("job_started", job=appointment.job_name, run=run_id)
+    return run_id

@@ -1,0 +1,90 @@
+"""What stands beside a model: its sidecars and previews, with the stats that tell whether anybody changed them since."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelshelf.errors import from_os_error
+from modelshelf.sidecars.names import companions, possible_stems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Stats = dict[str, tuple[int, int]]
+"""Per file name (as `os.fsdecode` gives it): size in bytes and mtime in nanoseconds."""
+
+PAGE_SUFFIX = b".html"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The names in one directory, listed once for a whole batch."""
+
+    directory: Path
+    names: frozenset[bytes]
+    stems: frozenset[bytes]
+
+    @classmethod
+    def of(cls, directory: Path, is_model: Iterable[bytes] | None = None) -> Surroundings:
+        """List `directory`; `is_model` are the names of its model files."""
+        names = names_in(os.fsencode(directory))
+        models = names if is_model is None else frozenset(is_model) & names
+        return cls(directory, names, frozenset(os.path.splitext(name)[0] for name in models))
+
+    def companions_of(self, stem: bytes) -> list[bytes]:
+        """Give the names that belong to the model with this stem; pages are ours and never count."""
+        found = companions(self.names, stem, self.stems - {stem})
+        return [name for name in found if not name.endswith(PAGE_SUFFIX)]
+
+    def stats_of(self, stem: bytes) -> Stats:
+        """Stat the companions of a stem; one that vanished meanwhile is left out."""
+        stats: Stats = {}
+        for name in self.companions_of(stem):
+            status = stat_if_there(os.path.join(os.fsencode(self.directory), name))
+            if status is not None:
+                stats[os.fsdecode(name)] = (status.st_size, status.st_mtime_ns)
+        return stats
+
+
+def names_in(directory: bytes) -> frozenset[bytes]:
+    """List the names in a directory; raise FileGone or FileUnreadable if that fails."""
+    try:
+        return frozenset(os.listdir(directory))
+    except OSError as error:
+        raise from_os_error(error, directory, "list") from error
+
+
+def stat_if_there(path: bytes) -> os.stat_result | None:
+    """Give the lstat of `path`, None if nothing is there."""
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise from_os_error(error, path, "look at") from error
+
+
+def by_stem(names: Iterable[bytes], stems: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+    """Group companion names by the model stem that owns them: the longest stem wins."""
+    groups: dict[bytes, list[bytes]] = {}
+    for name in sorted(names):
+        if name.endswith(PAGE_SUFFIX):
+            continue
+        owner = next((stem for stem in possible_stems(name) if stem in stems), None)
+        if owner is not None:
+            groups.setdefault(owner, []).append(name)
+    return groups
+
+
+def to_text(stats: Mapping[str, tuple[int, int]]) -> str:
+    """Give the stats as the text that the catalog keeps; empty where there is nothing beside the model."""
+    return json.dumps(stats, sort_keys=True) if stats else ""
+
+
+def from_text(text: str) -> Stats:
+    """Read what `to_text` gave."""
+    return {name: (size, mtime) for name, (size, mtime) in json.loads(text or "{}").items()}

@@ -1,0 +1,105 @@
+"""Take the sidecars and previews that a moved model left behind along to where it is now."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.errors import FileGone, FileUnreadable, ModelshelfError, WriteRefused
+from modelshelf.files import move_without_replacing
+from modelshelf.logs import get_log
+from modelshelf.sidecars.names import companions
+from modelshelf.steps.beside import Surroundings, stat_if_there
+from modelshelf.steps.place import known_file, place_of
+from modelshelf.steps.step import Done, Failed, Outcome, Reins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelshelf.domain.task import Task
+    from modelshelf.steps.place import Places
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The moves done: absolute paths, from and to."""
+
+    moves: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CarrySidecars:
+    """A task's `path` is the absolute path that the model had before."""
+
+    store: Store
+    places: Places
+    kind: TaskKind = TaskKind.CARRY_SIDECARS
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Carried]]:
+        """Move what is left, never over a file, and only if no other model has that stem."""
+        outcomes: list[Outcome[Carried]] = []
+        for task in tasks:
+            reins.check()
+            try:
+                outcomes.append(Done(task, self._carry(task)))
+            except ModelshelfError as error:
+                outcomes.append(Failed(task, error))
+        return outcomes
+
+    def _carry(self, task: Task) -> Carried:
+        file = known_file(self.store, task)
+        here = place_of(self.places, file).locate(file)
+        before = Path(os.fsdecode(task.path))
+        if stat_if_there(task.path) is not None or here == before:
+            return Carried(())
+        try:
+            around = Surroundings.of(before.parent)
+        except FileGone:
+            return Carried(())
+        stem = os.path.splitext(os.path.basename(task.path))[0]
+        new_stem = os.path.splitext(os.fsencode(here.name))[0]
+        moves = [
+            (os.path.join(os.fsencode(before.parent), name), renamed(name, stem, new_stem, os.fsencode(here.parent)))
+            for name in self._left_behind(around.names, before.parent, stem)
+        ]
+        return Carried(tuple(move for move in sorted(moves) if self._move(*move)))
+
+    def _left_behind(self, names: frozenset[bytes], directory: Path, stem: bytes) -> list[bytes]:
+        models = frozenset(name for name in names if self._is_model(directory, name))
+        stems = frozenset(os.path.splitext(name)[0] for name in models)
+        return [] if stem in stems else companions(names - models, stem, stems)
+
+    def _is_model(self, directory: Path, name: bytes) -> bool:
+        for place in self.places.values():
+            relative = os.path.relpath(os.path.join(os.fsencode(directory), name), os.fsencode(place.root))
+            if not relative.startswith(b"..") and place.intake.is_model(relative):
+                return True
+        return False
+
+    def _move(self, source: bytes, target: bytes) -> bool:
+        try:
+            move_without_replacing(Path(os.fsdecode(source)), Path(os.fsdecode(target)))
+        except (FileGone, WriteRefused, FileUnreadable) as error:
+            log.warning("sidecar_left_behind", path=readable(source), reason=str(error))
+            return False  # the person's own move was quicker, or a file is in the way
+        log.info("sidecar_carried", path=readable(source), target=readable(target))
+        return True
+
+    def record(self, done: Sequence[Done[Carried]]) -> list[NewTask]:
+        """Let the ledger follow the files that we wrote ourselves."""
+        for each in done:
+            for source, target in each.result.moves:
+                self.store.ledger.move(source, target)
+        return []
+
+
+def renamed(name: bytes, stem: bytes, new_stem: bytes, directory: bytes) -> bytes:
+    """Give the absolute path of a companion under its model's new stem."""
+    return os.path.join(directory, new_stem + name[len(stem) :])

@@ -1,0 +1,92 @@
+"""Read a file once and know it by its six hashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.errors import FileChanged, ModelshelfError
+from modelshelf.formats.hashes import hash_file
+from modelshelf.logs import get_log
+from modelshelf.steps.place import is_as_it_was, known_file, place_of
+from modelshelf.steps.step import Done, Failed, Outcome, Reins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelshelf.clock import Clock
+    from modelshelf.domain.hashes import Hashes
+    from modelshelf.domain.model_file import ModelFile
+    from modelshelf.domain.task import Task
+    from modelshelf.steps.place import Places
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+BATCH_BYTES = 512 * 1024 * 1024
+"""After this much reading a batch is recorded and the rest given back, so that one large file keeps nobody waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class HashedFile:
+    """A file with the hashes of its bytes and the seconds that took."""
+
+    file: ModelFile
+    hashes: Hashes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HashFile:
+    """Hashes what was inspected. A fresh drop stays in the page cache; bulk reading drops behind itself."""
+
+    store: Store
+    places: Places
+    clock: Clock
+    kind: TaskKind = TaskKind.HASH_FILE
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[HashedFile]]:
+        """Hash file after file until `BATCH_BYTES` are read; the tasks not reached are given back."""
+        outcomes: list[Outcome[HashedFile]] = []
+        read_bytes = 0
+        for task in tasks:
+            if read_bytes >= BATCH_BYTES:
+                break
+            reins.check()
+            try:
+                done = self._hash(task, reins)
+                read_bytes += done.result.file.fingerprint.size_bytes
+                outcomes.append(done)
+            except ModelshelfError as error:
+                outcomes.append(Failed(task, error))
+        return outcomes
+
+    def _hash(self, task: Task, reins: Reins) -> Done[HashedFile]:
+        file = known_file(self.store, task)
+        place = place_of(self.places, file)
+        started = self.clock.monotonic()
+        hashed = hash_file(
+            place.locate(file),
+            on_progress=lambda done_bytes: reins.advance(task, done_bytes),
+            is_dropped_behind=task.priority < Priority.DROP,
+        )
+        if not hashed.fingerprint.is_same(file.fingerprint, is_honest=place.traits.is_honest):
+            raise FileChanged(f"{readable(file.path)} changed since it was noticed; it is looked at again")
+        return Done(task, HashedFile(file, hashed.hashes, self.clock.monotonic() - started))
+
+    def record(self, done: Sequence[Done[HashedFile]]) -> list[NewTask]:
+        """Bind each file to its content."""
+        for each in done:
+            file, hashes = each.result.file, each.result.hashes
+            if not is_as_it_was(self.store, file):
+                continue
+            content = self.store.contents.upsert(file.fingerprint.size_bytes, hashes, self.clock.now())
+            self.store.files.record_content(file.id, content.id)
+            self.store.runs.count(each.task.run_id, hashes_calculated=1)
+            log.info(
+                "file_hashed", path=readable(file.path), sha256=hashes.sha256, seconds=round(each.result.seconds, 3)
+            )
+        self.store.entries.refresh([each.result.file.id for each in done])
+        return []

@@ -1,0 +1,96 @@
+"""Ask Civitai which model version stands behind a content's hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from modelshelf.civitai.payload import model_facts, parse_model, slim, version_facts
+from modelshelf.domain.fact import Source
+from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.logs import get_log
+from modelshelf.steps.step import Done, Outcome, Reins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelshelf.civitai.client import CivitaiClient
+    from modelshelf.clock import Clock
+    from modelshelf.domain.civitai import ModelVersion
+    from modelshelf.domain.content import Content
+    from modelshelf.domain.fact import Fact
+    from modelshelf.domain.task import Task
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+ASK_AGAIN_AFTER = (timedelta(hours=2), timedelta(days=1), timedelta(days=7), timedelta(days=30))
+"""When an unknown hash is asked for again: Civitai scans uploads late and its edge keeps a 404 for up to 1.5 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A content and the version found for it; None means that Civitai does not know it today."""
+
+    content: Content
+    version: ModelVersion | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyContent:
+    """Looks contents up by SHA256, many in one request."""
+
+    store: Store
+    client: CivitaiClient
+    clock: Clock
+    kind: TaskKind = TaskKind.IDENTIFY_CONTENT
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Lookup]]:
+        """Ask once for all; an unavailable server fails the whole batch, and nothing is remembered as unknown."""
+        reins.check()
+        contents = {task.id: self.store.contents.get(int(task.subject)) for task in tasks}
+        wanted = [content.hashes.sha256 for content in contents.values() if content is not None]
+        found = self.client.versions_by_hash(wanted)
+        outcomes: list[Outcome[Lookup]] = []
+        for task in tasks:
+            content = contents[task.id]
+            if content is not None:
+                version = found.get(content.hashes.sha256)
+                outcomes.append(Done(task, Lookup(content, version), is_followed=version is not None))
+        return outcomes
+
+    def record(self, done: Sequence[Done[Lookup]]) -> list[NewTask]:
+        """Keep what was received; a miss never takes anything away from what is known."""
+        new: list[NewTask] = []
+        file_ids: list[int] = []
+        for each in done:
+            files = self.store.files.of_content(each.result.content.id)
+            file_ids += [file.id for file in files]
+            if each.result.version is None:
+                self._record_miss(each.result.content)
+                new += [NewTask(TaskKind.RENDER_PAGE, str(file.id), priority=each.task.priority) for file in files]
+            else:
+                self._record_hit(each.result.content, each.result.version)
+        self.store.entries.refresh(file_ids)
+        return new
+
+    def _record_hit(self, content: Content, version: ModelVersion) -> None:
+        now = self.clock.now()
+        self.store.remote.keep_version(version.id, version.model_id, slim(version.body), now)
+        self.store.contents.record_hit(content.id, version.id, now)
+        self.store.facts.replace_of_content(content.id, Source.CIVITAI_API, self._facts(version))
+        log.info("content_identified", sha256=content.hashes.sha256, version_id=version.id, name=version.model_name)
+
+    def _facts(self, version: ModelVersion) -> list[Fact]:
+        facts = version_facts(version, Source.CIVITAI_API)
+        body = self.store.remote.model_body(version.model_id) if version.model_id is not None else None
+        known = {fact.field for fact in facts}
+        parent = model_facts(parse_model(body), Source.CIVITAI_API) if body else []
+        return facts + [fact for fact in parent if fact.field not in known]
+
+    def _record_miss(self, content: Content) -> None:
+        now = self.clock.now()
+        delay = ASK_AGAIN_AFTER[min(content.lookup_count, len(ASK_AGAIN_AFTER) - 1)]
+        self.store.contents.record_miss(content.id, now, now + delay)
+        log.info("content_not_found", sha256=content.hashes.sha256, asked_again_at=(now + delay).isoformat())

@@ -1,0 +1,124 @@
+"""Read a file's header: what it really is, whether it can be right, and what it says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.fact import Source
+from modelshelf.domain.header import Format, Verdict
+from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.errors import ModelshelfError
+from modelshelf.formats.embedded import embedded_facts
+from modelshelf.formats.inspect import read_header
+from modelshelf.logs import get_log
+from modelshelf.steps.place import is_as_it_was, known_file, place_of
+from modelshelf.steps.step import Done, Failed, Outcome, Reins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelshelf.clock import Clock
+    from modelshelf.domain.fact import Fact
+    from modelshelf.domain.header import Header
+    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.domain.model_file import ModelFile
+    from modelshelf.domain.task import Task
+    from modelshelf.steps.place import Places
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+NOT_A_MODEL = "not a model file"
+"""Why a `.bin` whose bytes are nothing we know is left alone: routers' firmware and game data have that name too."""
+
+_HASHABLE = {
+    Format.SAFETENSORS,
+    Format.GGUF,
+    Format.TORCH_ZIP,
+    Format.PICKLE,
+    Format.ONNX,
+    Format.UNKNOWN,
+    Format.ARCHIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One file, its header and what the header says."""
+
+    file: ModelFile
+    header: Header
+    facts: list[Fact]
+    skip_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InspectFile:
+    """`size_limit_bytes`: larger files are indexed but never hashed; None hashes everything."""
+
+    store: Store
+    places: Places
+    clock: Clock
+    size_limit_bytes: int | None = None
+    kind: TaskKind = TaskKind.INSPECT_FILE
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Inspection]]:
+        """Read the headers; a file that went away in between is forgotten here and found missing by its scan."""
+        outcomes: list[Outcome[Inspection]] = []
+        for task in tasks:
+            reins.check()
+            try:
+                outcomes.append(self._inspect(task))
+            except ModelshelfError as error:
+                outcomes.append(Failed(task, error))
+        return outcomes
+
+    def _inspect(self, task: Task) -> Outcome[Inspection]:
+        file = known_file(self.store, task)
+        header = read_header(place_of(self.places, file).locate(file))
+        return Done(task, Inspection(file, header, embedded_facts(header), self._skip_reason(file, header)))
+
+    def _skip_reason(self, file: ModelFile, header: Header) -> str | None:
+        if header.format is Format.UNKNOWN and file.path.lower().endswith(b".bin"):
+            return NOT_A_MODEL
+        if header.verdict is Verdict.INCOMPLETE or header.format not in _HASHABLE:
+            return header.reason or header.format.value
+        size_bytes = file.fingerprint.size_bytes
+        if self.size_limit_bytes is not None and size_bytes > self.size_limit_bytes:
+            return f"{size_bytes} bytes is above hashing.max_size ({self.size_limit_bytes} bytes)"
+        return None
+
+    def record(self, done: Sequence[Done[Inspection]]) -> list[NewTask]:
+        """Keep the headers. Files that will not be hashed are finished here; a sound one is still described."""
+        new: list[NewTask] = []
+        for each in done:
+            if is_as_it_was(self.store, each.result.file):
+                new += self._record_one(each.task, each.result)
+        self.store.entries.refresh([each.result.file.id for each in done])
+        return new
+
+    def _record_one(self, task: Task, seen: Inspection) -> list[NewTask]:
+        file, header = seen.file, seen.header
+        self.store.files.record_header(file.id, header)
+        self.store.facts.replace_of_file(file.id, Source.EMBEDDED, seen.facts)
+        log.info("file_inspected", path=readable(file.path), format=header.format, verdict=header.verdict)
+        if not header.is_readable:
+            self._report_broken(task, seen)
+        if seen.skip_reason is None:
+            return []
+        self.store.files.record_unhashed(file.id, seen.skip_reason)
+        self.store.runs.count(task.run_id, hashes_skipped=1)
+        if seen.skip_reason == NOT_A_MODEL:
+            return []
+        if header.is_readable:
+            return [NewTask(TaskKind.WRITE_SIDECARS, task.subject, priority=task.priority, run_id=task.run_id)]
+        return [NewTask(TaskKind.RENDER_GALLERY, file.folder_id, priority=task.priority)]
+
+    def _report_broken(self, task: Task, seen: Inspection) -> None:
+        reason = seen.header.reason or seen.header.verdict.value
+        log.warning("file_found_broken", path=readable(seen.file.path), verdict=seen.header.verdict, reason=reason)
+        self.store.runs.count(task.run_id, errors=1)
+        details: JsonObject = {"verdict": seen.header.verdict.value, "reason": reason}
+        self.store.events.add("file_found_broken", self.clock.now(), file_id=seen.file.id, details=details)

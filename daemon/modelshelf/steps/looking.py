@@ -1,0 +1,143 @@
+"""Look at one file on disk beside its row in the catalog, and say what became of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from modelshelf.errors import ModelshelfError
+from modelshelf.formats.inspect import declared_size
+from modelshelf.shelf.partial import partial_companions
+from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.wholeness import Evidence, NotYet, WholenessGate
+from modelshelf.steps.beside import stat_if_there
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from modelshelf.clock import Clock
+    from modelshelf.domain.model_file import Fingerprint, ModelFile
+    from modelshelf.steps.place import Place, Places
+    from modelshelf.store.store import Store
+
+
+class Fate(StrEnum):
+    """What a look at a file shows, compared with what was known."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    MOVED = "moved"
+    RETURNED = "returned"
+    RIPENED = "ripened"
+    STILL_WAITING = "still waiting"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One file as it is now. `waiting_reason` says why it is not whole yet, None if it is."""
+
+    fate: Fate
+    path: bytes
+    fingerprint: Fingerprint
+    row: ModelFile | None
+    waiting_reason: str | None = None
+    again_in_seconds: float = 0.0
+    moved_from: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Looks at the files of one Place. `is_scan`: found by walking, so an old mtime already counts as quiet time."""
+
+    store: Store
+    places: Places
+    place: Place
+    clock: Clock
+    is_scan: bool
+    gate: WholenessGate
+
+    def look(self, path: bytes, fingerprint: Fingerprint, names: Collection[bytes]) -> Look:
+        """Compare one model file with the catalog; `names` are the names beside it."""
+        return self.compare(path, fingerprint, self.store.files.at(self.place.folder.id, path), names)
+
+    def compare(self, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]) -> Look:
+        """Compare one model file with its row."""
+        if row is None:
+            return self._moved(path, fingerprint) or self._judged(Fate.NEW, path, fingerprint, None, names)
+        if not row.fingerprint.is_same(fingerprint, is_honest=self.place.traits.is_honest):
+            moved = self._moved(path, fingerprint) if row.missing_since is not None else None
+            return moved or self._judged(Fate.CHANGED, path, fingerprint, row, names)
+        if row.waiting_reason is not None:
+            return self._judged(Fate.RIPENED, path, fingerprint, row, names)
+        if row.missing_since is not None:
+            return Look(Fate.RETURNED, path, fingerprint, row)
+        return Look(Fate.SAME, path, fingerprint, row)
+
+    def _judged(
+        self, fate: Fate, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
+    ) -> Look:
+        absolute = self.place.root / os.fsdecode(path)
+        evidence = self._evidence(fate, absolute, fingerprint, row, names)
+        verdict = self.gate.judge(absolute, fingerprint, evidence)
+        if not isinstance(verdict, NotYet):
+            return Look(fate, path, fingerprint, row)
+        fate = Fate.STILL_WAITING if fate is Fate.RIPENED else fate
+        return Look(fate, path, fingerprint, row, verdict.reason, verdict.again_in_seconds)
+
+    def _evidence(
+        self, fate: Fate, absolute: Path, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
+    ) -> Evidence:
+        quiet_seconds = self._quiet_seconds(fate, fingerprint, row)
+        is_quiet = quiet_seconds >= self.place.stability_delay_seconds
+        declared = None if is_quiet else _declared(absolute)
+        partial = next((each for each in partial_companions(os.fsencode(absolute.name)) if each in names), None)
+        return Evidence(
+            declared_size_bytes=declared,
+            has_declared_length=declared is not None,
+            found_by_scan=self.is_scan,
+            seen_unchanged_seconds=quiet_seconds,
+            partial_companion=partial,
+            stability_delay_seconds=self.place.stability_delay_seconds,
+            is_local=self.place.traits.is_local,
+            now=self.clock.now().timestamp(),
+        )
+
+    def _quiet_seconds(self, fate: Fate, fingerprint: Fingerprint, row: ModelFile | None) -> float:
+        now = self.clock.now()
+        if fate is Fate.RIPENED and row is not None:
+            return (now - self.store.files.unchanged_since(row.id)).total_seconds()
+        if self.is_scan:
+            return now.timestamp() - fingerprint.mtime_ns / 1e9
+        return 0.0
+
+    def _moved(self, path: bytes, fingerprint: Fingerprint) -> Look | None:
+        """Find the row whose file this is, if its old place is certainly empty now."""
+        for twin in self.store.files.twins(fingerprint):
+            place = self.places.get(twin.folder_id)
+            if place is None or not place.traits.is_honest or twin.waiting_reason is not None:
+                continue
+            if (twin.folder_id, twin.path) != (self.place.folder.id, path) and _is_gone(place, twin):
+                moved_from = os.fsencode(place.locate(twin))
+                return Look(Fate.MOVED, path, fingerprint, twin, moved_from=moved_from)
+        return None
+
+
+def _is_gone(place: Place, twin: ModelFile) -> bool:
+    try:
+        if stat_if_there(os.fsencode(place.locate(twin))) is not None:
+            return False
+        check_presence(place.folder, 1)
+    except ModelshelfError:
+        return False  # budget: not an error of ours; a place that cannot be looked at proves nothing
+    return True
+
+
+def _declared(path: Path) -> int | None:
+    try:
+        return declared_size(path)
+    except ModelshelfError:
+        return None  # it went away or cannot be read yet: nothing is proven, so quiet time decides

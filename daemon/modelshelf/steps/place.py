@@ -1,0 +1,83 @@
+"""A Place: a Folder with all that steps need to know of where it stands and what is written there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.folder import WatchMode
+from modelshelf.domain.output import Spot
+from modelshelf.errors import FileGone, FolderOffline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelshelf.domain.folder import Folder
+    from modelshelf.domain.model_file import ModelFile
+    from modelshelf.domain.output import Output
+    from modelshelf.domain.task import Task
+    from modelshelf.shelf.devices import DeviceTraits
+    from modelshelf.shelf.intake import Intake
+    from modelshelf.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One watched Folder. `stability_delay_seconds` is the quiet time for files that prove nothing by themselves."""
+
+    folder: Folder
+    intake: Intake
+    traits: DeviceTraits
+    output: Output
+    stability_delay_seconds: float
+    is_described_skipped: bool = True
+
+    @property
+    def root(self) -> Path:
+        """The folder's absolute path."""
+        return self.folder.path
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the folder is watched by events; else it is scanned often."""
+        if self.folder.watch is WatchMode.AUTO:
+            return self.traits.has_events
+        return self.folder.watch is WatchMode.EVENTS
+
+    def spot(self, file: ModelFile) -> Spot:
+        """Give where what is written for one of the folder's files goes."""
+        return Spot(self.locate(file), self.folder.model_type, self.output.base_directory)
+
+    def locate(self, file: ModelFile) -> Path:
+        """Give the absolute path of one of the folder's files."""
+        return file.absolute(self.folder.path)
+
+
+Places: TypeAlias = Mapping[str, Place]
+
+
+def place_of(places: Places, file: ModelFile) -> Place:
+    """Give the Place of a file, or raise `FolderOffline` where its folder is no longer configured."""
+    place = places.get(file.folder_id)
+    if place is None:
+        raise FolderOffline(
+            f"folder {file.folder_id!r} is not configured any more; add it to input_paths or leave it be"
+        )
+    return place
+
+
+def known_file(store: Store, task: Task) -> ModelFile:
+    """Give the file that a task is about, or raise `FileGone` if it is missing or was never there."""
+    file = store.files.get(int(task.subject))
+    if file is None or file.missing_since is not None:
+        where = readable(file.path) if file else f"file {task.subject}"
+        raise FileGone(f"{where} is no longer on the shelf")
+    return file
+
+
+def is_as_it_was(store: Store, file: ModelFile) -> bool:
+    """Tell, while recording, whether the file is still the one that was read: a scan may have seen other bytes meanwhile."""
+    current = store.files.get(file.id)
+    return current is not None and current.fingerprint == file.fingerprint

@@ -1,0 +1,244 @@
+"""Compare a folder, or one path of it, with the catalog: the scan is the truth, events only say where to look."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.model_file import Fingerprint, ScanPhase
+from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.errors import FolderOffline, ModelshelfError
+from modelshelf.logs import get_log
+from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.walk import walk
+from modelshelf.shelf.wholeness import WholenessGate
+from modelshelf.sidecars.names import possible_stems
+from modelshelf.steps.beside import PAGE_SUFFIX, by_stem, from_text, names_in, stat_if_there
+from modelshelf.steps.looking import Fate, Look, Looker
+from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.taking_note import Notes, take_note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelshelf.clock import Clock
+    from modelshelf.domain.model_file import ModelFile
+    from modelshelf.domain.task import Task
+    from modelshelf.shelf.walk import Listing
+    from modelshelf.steps.place import Place, Places
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+FLUSH_LOOKS = 2000
+"""After so many changes they are recorded at once: a first scan of 500,000 files neither fills memory nor waits."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """One scan as it goes: what was seen, what is gone, what could not be read."""
+
+    task: Task
+    place: Place
+    looker: Looker
+    looks: list[Look] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
+    gone: list[ModelFile] = field(default_factory=list)
+    touched: list[int] = field(default_factory=list)
+    visited: set[bytes] = field(default_factory=set)
+    unreadable: list[bytes] = field(default_factory=list)
+    offline_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFolder:
+    """A task's `path` narrows the scan to one file or directory; empty means the whole folder."""
+
+    store: Store
+    places: Places
+    clock: Clock
+    gate: WholenessGate = field(default_factory=WholenessGate)
+    kind: TaskKind = TaskKind.SCAN_FOLDER
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Sweep]]:
+        """Walk and compare. Changes are recorded in batches as they are found; only "gone" waits for the end."""
+        outcomes: list[Outcome[Sweep]] = []
+        for task in tasks:
+            try:
+                outcomes.append(Done(task, self._scan(task, reins)))
+            except ModelshelfError as error:
+                outcomes.append(Failed(task, error))
+        return outcomes
+
+    def _scan(self, task: Task, reins: Reins) -> Sweep:
+        place = self.places.get(task.subject)
+        if place is None:
+            raise FolderOffline(f"folder {task.subject!r} is not configured any more")
+        looker = Looker(self.store, self.places, place, self.clock, is_scan=task.path == b"", gate=self.gate)
+        sweep = Sweep(task, place, looker)
+        try:
+            self._check_presence(place)
+            self._look_around(sweep, reins)
+            self._check_presence(place)
+        except FolderOffline as error:
+            sweep.offline_reason = str(error)
+        return sweep
+
+    def _check_presence(self, place: Place) -> None:
+        check_presence(place.folder, self.store.folders.state(place.folder.id).file_count)
+
+    def _look_around(self, sweep: Sweep, reins: Reins) -> None:
+        path = sweep.task.path
+        status = stat_if_there(os.path.join(os.fsencode(sweep.place.root), path)) if path else None
+        if not path or (status is not None and stat.S_ISDIR(status.st_mode)):
+            self._walk(sweep, reins)
+        elif sweep.place.intake.is_model(path):
+            self._look_at_model(sweep, status)
+        else:
+            self._look_at_companion(sweep, status)
+        if path and status is None:
+            self._find_gone_directories(sweep)
+        self._flush(sweep)
+
+    def _look_at_model(self, sweep: Sweep, status: os.stat_result | None) -> None:
+        path = sweep.task.path
+        if status is not None and stat.S_ISREG(status.st_mode):
+            directory = os.path.join(os.fsencode(sweep.place.root), os.path.dirname(path))
+            sweep.looks.append(sweep.looker.look(path, Fingerprint.of(status), names_in(directory)))
+            return
+        row = self.store.files.at(sweep.place.folder.id, path)
+        if row is not None and row.missing_since is None:
+            sweep.gone.append(row)
+
+    def _look_at_companion(self, sweep: Sweep, status: os.stat_result | None) -> None:
+        """A sidecar or preview changed: its model reads what stands beside it again, unless the change was our own."""
+        path = sweep.task.path
+        directory, name = os.path.split(path)
+        if name.endswith(PAGE_SUFFIX):
+            return
+        stats = None if status is None else (status.st_size, status.st_mtime_ns)
+        for stem in possible_stems(name):
+            owners = self.store.files.with_stem(sweep.place.folder.id, directory, stem)
+            for row in owners:
+                if row.scan_phase is ScanPhase.DEEP and from_text(row.companions).get(os.fsdecode(name)) != stats:
+                    sweep.touched.append(row.id)
+            if owners:
+                return
+
+    def _walk(self, sweep: Sweep, reins: Reins) -> None:
+        folder = sweep.place.folder
+        for listing in walk(sweep.place.root, sweep.place.intake, sweep.task.path, is_recursive=folder.is_recursive):
+            reins.check()
+            self._compare(sweep, listing)
+            if len(sweep.looks) >= FLUSH_LOOKS:
+                self._check_presence(sweep.place)
+                self._flush(sweep)
+        self._find_gone_directories(sweep)
+
+    def _compare(self, sweep: Sweep, listing: Listing) -> None:
+        sweep.visited.add(listing.directory)
+        if listing.error is not None:
+            sweep.unreadable.append(listing.directory)
+            log.warning("directory_not_read", path=readable(listing.directory), reason=str(listing.error))
+            return
+        rows = self.store.files.in_directory(sweep.place.folder.id, listing.directory)
+        sweep.notes.total += len(listing.models)
+        for path, fingerprint in listing.models.items():
+            look = sweep.looker.compare(path, fingerprint, rows.get(path), listing.names)
+            if look.fate is not Fate.SAME:
+                sweep.looks.append(look)
+        self._compare_companions(sweep, listing, rows)
+        sweep.gone += [row for path, row in rows.items() if row.missing_since is None and path not in listing.models]
+
+    def _compare_companions(self, sweep: Sweep, listing: Listing, rows: dict[bytes, ModelFile]) -> None:
+        stems = frozenset(os.path.basename(row.stem) for row in rows.values())
+        groups = by_stem(listing.companions, stems)
+        for path, row in rows.items():
+            if path not in listing.models or row.scan_phase is not ScanPhase.DEEP or row.waiting_reason:
+                continue
+            names = groups.get(os.path.basename(row.stem), [])
+            if from_text(row.companions) != {os.fsdecode(name): listing.companions[name] for name in names}:
+                sweep.touched.append(row.id)
+
+    def _find_gone_directories(self, sweep: Sweep) -> None:
+        folder_id = sweep.place.folder.id
+        for directory in self.store.files.directories_below(folder_id, sweep.task.path):
+            is_unknown = any(is_within(directory, blind) for blind in sweep.unreadable)
+            if directory in sweep.visited or is_unknown:
+                continue
+            rows = self.store.files.in_directory(folder_id, directory).values()
+            sweep.gone += [row for row in rows if row.missing_since is None]
+
+    def _flush(self, sweep: Sweep) -> None:
+        if not sweep.looks:
+            return
+        looks, sweep.looks = sweep.looks, []
+        with self.store.database.transaction():
+            take_note(self.store, sweep.place, sweep.task, looks, sweep.notes, self.clock.now())
+
+    def record(self, done: Sequence[Done[Sweep]]) -> list[NewTask]:
+        """Record what is gone (only where nothing but "no such file" proves it) and what follows."""
+        new: list[NewTask] = []
+        for each in done:
+            new += self._record_one(each.result)
+        return new
+
+    def _record_one(self, sweep: Sweep) -> list[NewTask]:
+        task, folder_id, now = sweep.task, sweep.place.folder.id, self.clock.now()
+        if sweep.offline_reason is not None:
+            self._record_offline(folder_id, sweep.offline_reason)
+            self._end_run(task)
+            return sweep.notes.new
+        if self.store.folders.set_online(folder_id):
+            log.info("folder_came_back", folder=folder_id)
+        gone = [row for row in sweep.gone if self._is_gone(sweep.place, row)]
+        if gone:
+            self._record_missing(sweep, gone)
+        if not task.path:
+            self.store.folders.record_scan(folder_id, now)
+            log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
+        self.store.runs.count(task.run_id, **sweep.notes.counts())
+        self._end_run(task)
+        touched = [
+            NewTask(TaskKind.WRITE_SIDECARS, str(file_id), priority=task.priority, run_id=task.run_id)
+            for file_id in sweep.touched
+        ]
+        return sweep.notes.new + touched
+
+    def _end_run(self, task: Task) -> None:
+        if task.run_id is not None:
+            self.store.runs.end(task.run_id, self.clock.now())
+
+    def _record_offline(self, folder_id: str, reason: str) -> None:
+        now = self.clock.now()
+        if self.store.folders.set_offline(folder_id, reason, now):
+            log.warning("folder_went_offline", folder=folder_id, reason=reason)
+            self.store.events.add("folder_went_offline", now, folder_id=folder_id, details={"reason": reason})
+
+    def _is_gone(self, place: Place, row: ModelFile) -> bool:
+        current = self.store.files.get(row.id)
+        if current is None or (current.folder_id, current.path) != (row.folder_id, row.path):
+            return False
+        try:
+            return stat_if_there(os.fsencode(place.locate(row))) is None
+        except ModelshelfError as error:
+            log.warning("file_not_judged", path=readable(row.path), reason=str(error))
+            return False  # budget: any errno but ENOENT means unknown, never gone
+
+    def _record_missing(self, sweep: Sweep, gone: list[ModelFile]) -> None:
+        now = self.clock.now()
+        self.store.files.mark_missing([row.id for row in gone], now)
+        self.store.entries.refresh([row.id for row in gone])
+        for row in gone:
+            log.info("file_went_missing", path=readable(row.path), folder=row.folder_id)
+            self.store.events.add("file_went_missing", now, file_id=row.id, folder_id=row.folder_id)
+        sweep.notes.missing += len(gone)
+        sweep.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, sweep.place.folder.id))
+
+
+def is_within(directory: bytes, ancestor: bytes) -> bool:
+    """Tell whether a relative directory is `ancestor` or lies below it."""
+    return not ancestor or directory == ancestor or directory.startswith(ancestor + b"/")

@@ -1,0 +1,62 @@
+"""What every step is: `perform` may be slow and changes no row, `record` is short and runs inside one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelshelf.domain.task import NewTask, Task, TaskKind
+    from modelshelf.errors import ModelshelfError
+
+Result = TypeVar("Result")
+
+
+class Interrupted(Exception):
+    """The daemon is stopping, or a person stopped this work: what is in hand is given back, nothing is counted."""
+
+
+class Reins(Protocol):
+    """How a worker holds a step that takes long."""
+
+    def check(self) -> None:
+        """Raise `Interrupted` if the work in hand must be given back now."""
+
+    def advance(self, task: Task, done_bytes: int) -> None:
+        """Tell how far a long read has come; raises `Interrupted` like `check`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Result]):
+    """One task performed. Without `is_followed` none of its kind's successors are added."""
+
+    task: Task
+    result: Result
+    is_followed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One task that could not be performed, and why; `worker/retry.py` decides what follows."""
+
+    task: Task
+    error: ModelshelfError
+
+
+Outcome: TypeAlias = Done[Result] | Failed
+
+
+class Step(Protocol[Result]):
+    """How tasks of one kind are done."""
+
+    @property
+    def kind(self) -> TaskKind:
+        """The kind of tasks this step takes."""
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Result]]:
+        """Do the slow half. A task that is missing from the answer is given back untouched."""
+
+    def record(self, done: Sequence[Done[Result]]) -> list[NewTask]:
+        """Write down what was learnt, inside the caller's transaction; gives work beyond the kind's successors."""

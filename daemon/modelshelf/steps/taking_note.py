@@ -1,0 +1,146 @@
+"""Write down what a scan saw: new, changed, moved, returned and waiting files, and the work that follows from each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.logs import get_log
+from modelshelf.steps.looking import Fate, Look
+from modelshelf.store.files import NewFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.domain.task import Task
+    from modelshelf.steps.place import Place
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+
+@dataclass(slots=True)
+class Notes:
+    """The counts of one scan, and the work that it found."""
+
+    total: int = 0
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    missing: int = 0
+    new: list[NewTask] = field(default_factory=list)
+
+    def counts(self) -> dict[str, int]:
+        """Give the counts by their names in `RunStatistics`."""
+        return {name: getattr(self, name) for name in ("total", "added", "updated", "moved", "missing")}
+
+
+def take_note(store: Store, place: Place, task: Task, looks: Sequence[Look], notes: Notes, now: datetime) -> None:
+    """Record `looks` inside the caller's transaction and add to `notes` what follows."""
+    writer = _Writer(store, place, task, notes, now)
+    touched = [file_id for look in looks if (file_id := writer.write(look)) is not None]
+    store.entries.refresh(touched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    store: Store
+    place: Place
+    task: Task
+    notes: Notes
+    now: datetime
+
+    def write(self, look: Look) -> int | None:
+        """Record one look; gives the row it concerns."""
+        if look.waiting_reason is not None:
+            self._look_again(look)
+        match look.fate:
+            case Fate.NEW:
+                return self._add(look)
+            case Fate.CHANGED:
+                return self._change(look)
+            case Fate.MOVED:
+                return self._move(look)
+            case Fate.RETURNED:
+                return self._restore(look)
+            case _:
+                return self._set_waiting(look)
+
+    def _priority(self, otherwise: Priority) -> int:
+        return max(self.task.priority, otherwise)
+
+    def _add(self, look: Look) -> int:
+        self.notes.added += 1
+        log.info("file_noticed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
+        return self.store.files.add(
+            NewFile(
+                folder_id=self.place.folder.id,
+                path=look.path,
+                fingerprint=look.fingerprint,
+                now=self.now,
+                priority=self._priority(Priority.REST),
+                waiting_reason=look.waiting_reason,
+                run_id=self.task.run_id,
+            )
+        )
+
+    def _change(self, look: Look) -> int | None:
+        if look.row is None:
+            return None
+        self.notes.updated += 1
+        log.info("file_changed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
+        self.store.files.change(
+            look.row.id,
+            look.fingerprint,
+            self.now,
+            priority=self._priority(Priority.CHANGED),
+            waiting_reason=look.waiting_reason,
+            run_id=self.task.run_id,
+        )
+        return look.row.id
+
+    def _move(self, look: Look) -> int | None:
+        row = look.row
+        if row is None or look.moved_from is None:
+            return None
+        self.notes.moved += 1
+        folder_id = self.place.folder.id
+        self.store.files.move(row.id, folder_id, look.path, look.fingerprint)
+        log.info("file_moved", path=readable(look.path), before=readable(look.moved_from))
+        details: JsonObject = {"before": readable(look.moved_from), "now": readable(look.path)}
+        self.store.events.add("file_moved", self.now, file_id=row.id, folder_id=folder_id, details=details)
+        # The person may be moving the sidecars too: ours to take is only what still lies there after the quiet time.
+        due_at = self.now + timedelta(seconds=self.place.stability_delay_seconds)
+        self.notes.new += [
+            NewTask(TaskKind.CARRY_SIDECARS, str(row.id), path=look.moved_from, priority=Priority.DROP, due_at=due_at),
+            NewTask(TaskKind.RENDER_GALLERY, row.folder_id),
+            NewTask(TaskKind.RENDER_GALLERY, folder_id),
+        ]
+        return row.id
+
+    def _restore(self, look: Look) -> int | None:
+        if look.row is None:
+            return None
+        self.store.files.settle_fingerprint(look.row.id, look.fingerprint)
+        log.info("file_returned", path=readable(look.path))
+        self.store.events.add("file_returned", self.now, file_id=look.row.id, folder_id=self.place.folder.id)
+        self.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, self.place.folder.id))
+        return look.row.id
+
+    def _set_waiting(self, look: Look) -> int | None:
+        if look.row is None:
+            return None
+        self.store.files.set_waiting(look.row.id, look.waiting_reason)
+        return look.row.id
+
+    def _look_again(self, look: Look) -> None:
+        due_at = self.now + timedelta(seconds=look.again_in_seconds)
+        priority = self._priority(Priority.DROP)
+        self.notes.new.append(
+            NewTask(TaskKind.SCAN_FOLDER, self.place.folder.id, path=look.path, priority=priority, due_at=due_at)
+        )

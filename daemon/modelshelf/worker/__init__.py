@@ -1,0 +1,1 @@
+"""The hall where work is done: claim, perform, record. It runs any step and names none."""

@@ -1,0 +1,230 @@
+"""The worker: claims a batch, lets its step perform it, and records what came out in one transaction."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind
+from modelshelf.errors import FileChanged, ModelshelfError, StoreError, TransientError, WorkStopped
+from modelshelf.logs import get_log
+from modelshelf.steps.step import Done, Failed, Interrupted
+from modelshelf.worker.retry import Forget, GiveUp, RetryAt, decide
+from modelshelf.worker.succession import successors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from modelshelf.clock import Clock
+    from modelshelf.domain.task import Task
+    from modelshelf.steps.step import Outcome, Step
+    from modelshelf.store.store import Store
+    from modelshelf.worker.lanes import DeviceLanes
+    from modelshelf.worker.wake import Bell
+
+log = get_log(__name__)
+
+PAUSE_SECONDS = 5.0
+"""After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hall:
+    """What all workers share."""
+
+    store: Store
+    steps: Mapping[TaskKind, Step[Any]]
+    lanes: DeviceLanes
+    bell: Bell
+    clock: Clock
+    stopping: threading.Event
+    stopped_scans: threading.Event
+    on_fatal: Callable[[StoreError], None]
+    in_hand: dict[int, tuple[Task, int]] = field(default_factory=dict)
+
+
+class WorkerReins:
+    """Tells a step when to give its work back: the daemon stops, or a person stopped the scan."""
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+
+    def check(self) -> None:
+        """Raise `Interrupted` if the work in hand must be given back now."""
+        if self._hall.stopping.is_set():
+            raise Interrupted
+
+    def advance(self, task: Task, done_bytes: int) -> None:
+        """Note how far a long read has come."""
+        self.check()
+        self._hall.in_hand[task.id] = (task, done_bytes)
+
+
+class ScanReins(WorkerReins):
+    """As `WorkerReins`, and heeds `scan --stop` too."""
+
+    def check(self) -> None:
+        """Raise `Interrupted` if the scan must be given back now."""
+        super().check()
+        if self._hall.stopped_scans.is_set():
+            raise Interrupted
+
+
+class Worker(threading.Thread):
+    """One thread on one lane; on the disk lane it takes whichever device is free."""
+
+    def __init__(self, lane: Lane, hall: Hall, number: int = 1) -> None:
+        super().__init__(name=f"worker-{lane}-{number}", daemon=True)
+        self._lane = lane
+        self._hall = hall
+        self.last_turn_at = hall.clock.monotonic()
+
+    def run(self) -> None:
+        """Work until the hall closes. A journal that cannot be trusted ends the daemon; nothing else does."""
+        while not self._hall.stopping.is_set():
+            heard = self._hall.bell.rings
+            self.last_turn_at = self._hall.clock.monotonic()
+            try:
+                if not self.turn():
+                    self._hall.bell.wait(heard, self._idle_seconds())
+            except TransientError as error:
+                log.warning("journal_not_written", reason=str(error))
+                self._pause()
+            except StoreError as error:
+                self._hall.on_fatal(error)
+                return
+            except Exception:
+                log.exception("worker_stumbled", lane=self._lane)
+                self._pause()
+
+    def _pause(self) -> None:
+        self._hall.stopping.wait(PAUSE_SECONDS)
+
+    def turn(self) -> bool:
+        """Claim and work off one batch; False if nothing was due."""
+        if self._lane is not Lane.DISK:
+            return self._work_off(self._claim(self._hall.lanes.folders()))
+        for device, folder_ids in self._hall.lanes.current().items():
+            with self._hall.lanes.take(device) as is_free:
+                if is_free and self._work_off(self._claim(folder_ids)):
+                    return True
+        return False
+
+    def _claim(self, folder_ids: Collection[str]) -> list[Task]:
+        return self._hall.store.journal.claim(self._lane, self._hall.clock.now(), folder_ids)
+
+    def _idle_seconds(self) -> float | None:
+        # What lies on a busy device is not for us: its worker rings the bell when it is done.
+        lanes = self._hall.lanes
+        folder_ids = lanes.free_folders() if self._lane is Lane.DISK else lanes.folders()
+        due_at = self._hall.store.journal.next_due_at(self._lane, folder_ids)
+        if due_at is None:
+            return None
+        return max(0.05, (due_at - self._hall.clock.now()).total_seconds())
+
+    def _work_off(self, tasks: list[Task]) -> bool:
+        if not tasks:
+            return False
+        journal = self._hall.store.journal
+        step = self._hall.steps[tasks[0].kind]
+        self._hall.in_hand.update({task.id: (task, 0) for task in tasks})
+        try:
+            outcomes = self._perform(step, tasks)
+            self._record(step, outcomes)
+            reached = {outcome.task.id for outcome in outcomes}
+            journal.release(task for task in tasks if task.id not in reached)
+        except ModelshelfError:
+            self._give_back(tasks)
+            raise
+        finally:
+            for task in tasks:
+                self._hall.in_hand.pop(task.id, None)
+        self._hall.bell.ring()
+        return True
+
+    def _give_back(self, tasks: Sequence[Task]) -> None:
+        """Queue again what could not be recorded, waiting as long as the disk stays full."""
+        while True:
+            try:
+                self._hall.store.journal.release(tasks)
+            except TransientError as error:
+                log.warning("journal_not_written", reason=str(error))
+                if self._hall.stopping.wait(PAUSE_SECONDS):
+                    return  # the next start queues running tasks again
+            else:
+                return
+
+    def _perform(self, step: Step[Any], tasks: Sequence[Task]) -> list[Outcome[Any]]:
+        is_scan = step.kind is TaskKind.SCAN_FOLDER
+        reins = ScanReins(self._hall) if is_scan else WorkerReins(self._hall)
+        started = time.monotonic()
+        try:
+            return step.perform(tasks, reins)
+        except Interrupted:
+            return self._interrupted(tasks)
+        except ModelshelfError as error:
+            return [Failed(task, error) for task in tasks]
+        except Exception as error:
+            if len(tasks) > 1:
+                return [outcome for task in tasks for outcome in self._perform(step, [task])]
+            log.exception("step_broke", kind=step.kind, subject=tasks[0].subject)
+            return [Failed(tasks[0], TransientError(f"unexpected {type(error).__name__}: {error}"))]
+        finally:
+            log.debug("batch_performed", kind=step.kind, tasks=len(tasks), seconds=round(time.monotonic() - started, 4))
+
+    def _interrupted(self, tasks: Sequence[Task]) -> list[Outcome[Any]]:
+        log.info("work_given_back", kind=tasks[0].kind, tasks=len(tasks))
+        if self._hall.stopping.is_set():
+            return []
+        self._hall.stopped_scans.clear()
+        return [Failed(task, WorkStopped("stopped by a person")) for task in tasks]
+
+    def _record(self, step: Step[Any], outcomes: Sequence[Outcome[Any]]) -> None:
+        if not outcomes:
+            return
+        store, now = self._hall.store, self._hall.clock.now()
+        done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
+        with store.database.transaction():
+            new = step.record(done)
+            followed = [each.task for each in done if each.is_followed]
+            store.journal.settle(each.task for each in done)
+            store.journal.add(new + successors(store, followed, now), now)
+            for outcome in outcomes:
+                if isinstance(outcome, Failed):
+                    self._record_failure(outcome)
+
+    def _record_failure(self, failed: Failed) -> None:
+        task, error, now = failed.task, failed.error, self._hall.clock.now()
+        journal = self._hall.store.journal
+        kind = FailureKind.HASH if task.kind is TaskKind.HASH_FILE else error.kind
+        match decide(error, task.attempts, now, random.random()):  # noqa: S311  # jitter, not a secret
+            case Forget():
+                journal.settle([task])
+                self._end_run(task)
+                log.info("task_forgotten", kind=task.kind, subject=task.subject, reason=str(error))
+            case GiveUp(reason):
+                journal.fail(task, reason, kind, now)
+                self._hall.store.runs.count(task.run_id, errors=1)
+                log.error("task_given_up", kind=task.kind, subject=task.subject, reason=reason)
+            case RetryAt(due_at):
+                if isinstance(error, FileChanged):
+                    journal.add(self._second_look(task), now)
+                journal.retry_at(task, due_at, str(error), kind, now)
+                log.warning("task_put_off", kind=task.kind, subject=task.subject, reason=str(error), due_at=str(due_at))
+
+    def _end_run(self, task: Task) -> None:
+        if task.kind is TaskKind.SCAN_FOLDER and task.run_id is not None:
+            self._hall.store.runs.end(task.run_id, self._hall.clock.now())
+
+    def _second_look(self, task: Task) -> list[NewTask]:
+        """A file that is not what the catalog says is scanned again before anything else is tried on it."""
+        if ORDER[task.kind].subject is not Subject.FILE:
+            return []
+        file = self._hall.store.files.get(int(task.subject))
+        if file is None:
+            return []
+        return [NewTask(TaskKind.SCAN_FOLDER, file.folder_id, path=file.path, priority=Priority.DROP)]
