@@ -1,0 +1,338 @@
+"""Log set-up: events as JSON lines, console lines or native journald fields, on a stream and in a rotating file.
+
+A log call never raises: not for a closed pipe, a full disk, a name that is not UTF-8 or a value that cannot be shown
+(each was measured to come out of the log call of a plain set-up). What was given to `redact` is never written. Until
+`configure` is called nothing is written at all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+
+import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+
+from modelshelf.domain.display import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from pathlib import Path
+
+    from structlog.typing import FilteringBoundLogger
+
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
+
+REDACTED = "***"
+MAX_TEXT_CHARACTERS = 8192
+MAX_DEPTH = 4
+MAX_NUMBER = 2**63
+"""Beyond it numbers are written as text: JSON has no infinity, and Python refuses to print very long integers."""
+MIN_SECRET_CHARACTERS = 4
+SYSLOG_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+
+Result = TypeVar("Result")
+
+
+class LogFormat(StrEnum):
+    """How events look. `auto`: journald fields where stderr is the journal, lines on a terminal, else JSON."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file of JSON lines that is rotated at `max_size_bytes`; `backup_count` older ones are kept."""
+
+    path: Path
+    level: str = "DEBUG"
+    max_size_bytes: int = 10_000_000
+    backup_count: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged where. `is_simple` leaves time and origin out of console lines."""
+
+    format: LogFormat = LogFormat.AUTO
+    level: str = "INFO"
+    is_stream_enabled: bool = True
+    is_simple: bool = False
+    file: LogFile | None = None
+
+
+class Outlet(Protocol):
+    """Somewhere that events go."""
+
+    @property
+    def level(self) -> int:
+        """The least urgent level that goes there."""
+
+    def write(self, event: JsonObject) -> None:
+        """Write one event; may raise whatever its stream raises."""
+
+    def close(self) -> None:
+        """Let go of what it opened itself."""
+
+
+_secrets: tuple[str, ...] = ()
+_outlets: tuple[Outlet, ...] = ()
+
+
+def redact(secret: str) -> None:
+    """Never write this text from now on; shorter ones than four characters would blacken every word and are ignored."""
+    global _secrets  # noqa: PLW0603 -- replaced as a whole, because other threads are reading it
+    if len(secret) >= MIN_SECRET_CHARACTERS:
+        _secrets = tuple(sorted({*_secrets, secret}, key=len, reverse=True))
+
+
+def get_log(name: str) -> FilteringBoundLogger:
+    """Give the log of a module; safe to call while modules are imported."""
+    log: FilteringBoundLogger = structlog.get_logger(origin=name)
+    return log
+
+
+def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
+    """Send events to `stream` (default stderr) and to the file, each from its own level on.
+
+    Other libraries' warnings come along. A file that cannot be opened is reported on the stream, once.
+    """
+    outlets = (_stream_outlet(settings, stream or sys.stderr),) if settings.is_stream_enabled else ()
+    _install(outlets)
+    _follow_standard_library()
+    if settings.file is not None:
+        try:
+            _install((*outlets, FileOutlet(settings.file)))
+        except OSError as error:
+            get_log(__name__).warning("log_file_refused", path=settings.file.path, reason=str(error))
+
+
+def _install(outlets: tuple[Outlet, ...]) -> None:
+    global _outlets  # noqa: PLW0603 -- one process has one log
+    for outlet in _outlets:
+        if outlet not in outlets:
+            _guarded(outlet.close)
+    _outlets = outlets
+    lowest = min((outlet.level for outlet in outlets), default=logging.CRITICAL)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, _emit],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _stream_outlet(settings: LogSettings, stream: TextIO) -> Outlet:
+    level = level_number(settings.level)
+    if settings.format is LogFormat.AUTO and is_journal(stream):
+        with suppress(ImportError):
+            return JournalOutlet(importlib.import_module("systemd.journal"), level)
+    is_terminal = bool(_guarded(lambda: stream.isatty()))  # noqa: PLW0108 -- a closed stderr is None
+    if settings.format is LogFormat.CONSOLE or (settings.format is LogFormat.AUTO and is_terminal):
+        return StreamOutlet(stream, _console_renderer(settings, has_colors=is_terminal), level)
+    return StreamOutlet(stream, as_json, level)
+
+
+def level_number(name: str) -> int:
+    """Give the number of a level name; an unknown one counts as INFO."""
+    return logging.getLevelNamesMapping().get(name.upper(), logging.INFO)
+
+
+def is_journal(stream: TextIO) -> bool:
+    """Tell whether `stream` is the very connection to journald that systemd names in ``$JOURNAL_STREAM``."""
+    status = _guarded(lambda: os.fstat(stream.fileno()))
+    named = os.environ.get("JOURNAL_STREAM", "")
+    return status is not None and named == f"{status.st_dev}:{status.st_ino}"
+
+
+def _console_renderer(settings: LogSettings, *, has_colors: bool) -> Callable[[JsonObject], str]:
+    renderer = ConsoleRenderer(colors=has_colors, pad_event_to=0, exception_formatter=plain_traceback, sort_keys=False)
+    left_out = {"timestamp", "logger"} if settings.is_simple else set()
+
+    def render(event: JsonObject) -> str:
+        shown: dict[str, Any] = {key: value for key, value in event.items() if key not in left_out}
+        return str(renderer(None, "", shown))
+
+    return render
+
+
+def as_json(event: JsonObject) -> str:
+    """Render an event as one line of ASCII JSON."""
+    return json.dumps(event, default=str)
+
+
+class StreamOutlet:
+    """Lines on a text stream; what its encoding lacks is escaped."""
+
+    def __init__(self, stream: TextIO, render: Callable[[JsonObject], str], level: int) -> None:
+        self.level = level
+        self._stream = stream
+        self._render = render
+        self._lock = threading.RLock()
+
+    def write(self, event: JsonObject) -> None:
+        """Write one line and flush it."""
+        encoding = self._stream.encoding or "utf-8"
+        line = self._render(event).encode(encoding, "backslashreplace").decode(encoding)
+        with self._lock:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """The stream is somebody else's."""
+
+
+class JournalOutlet:
+    """Native journald fields; its `send` answers success even where no journald is, hence the check before it is used."""
+
+    def __init__(self, journal: Any, level: int) -> None:
+        self.level = level
+        self._journal = journal
+
+    def write(self, event: JsonObject) -> None:
+        """Send one event: a readable MESSAGE, and every key as a field."""
+        facts = {key: value for key, value in event.items() if key not in {"timestamp", "level", "event"}}
+        message = " ".join([str(event["event"]), *(f"{key}={value}" for key, value in facts.items())])
+        named = {key: value for key, value in facts.items() if key.isascii() and key.isidentifier()}
+        self._journal.send(
+            message,
+            PRIORITY=str(SYSLOG_PRIORITIES.get(str(event["level"]), SYSLOG_PRIORITIES["info"])),
+            SYSLOG_IDENTIFIER="modelshelf",
+            MODELSHELF_EVENT=str(event["event"]).encode(),
+            **{f"MODELSHELF_{key.upper()}": str(value).encode() for key, value in named.items()},
+        )
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class FileOutlet:
+    """JSON lines in a rotating file; raises `OSError` if it cannot be opened."""
+
+    def __init__(self, settings: LogFile) -> None:
+        self.level = level_number(settings.level)
+        settings.path.parent.mkdir(parents=True, exist_ok=True)
+        self._rotating = _QuietRotatingFile(
+            settings.path, maxBytes=settings.max_size_bytes, backupCount=settings.backup_count, encoding="utf-8"
+        )
+        self._rotating.setFormatter(logging.Formatter("%(message)s"))
+
+    def write(self, event: JsonObject) -> None:
+        """Append one line; the file is rotated first if it would grow too large."""
+        self._rotating.emit(logging.LogRecord("modelshelf", self.level, "", 0, as_json(event), None, None))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._rotating.close()
+
+
+class _QuietRotatingFile(RotatingFileHandler):
+    """The library's own answer to a failed write is a traceback on stderr, for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the library's signature
+        """Lose the line."""
+
+
+def _emit(_logger: object, method: str, event: MutableMapping[str, Any]) -> Any:
+    _guarded(lambda: _write_to_all(_dressed(method, event)))
+    raise structlog.DropEvent
+
+
+def _write_to_all(event: JsonObject) -> None:
+    level = level_number(str(event["level"]))
+    for outlet in _outlets:
+        if level >= outlet.level:
+            _guarded(lambda to=outlet: to.write(event))  # type: ignore[misc]
+
+
+def _dressed(method: str, event: MutableMapping[str, Any]) -> JsonObject:
+    facts = dict(event)
+    error = facts.pop("exc_info", None)
+    dressed: JsonObject = {
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": "error" if method == "exception" else method,
+        "logger": _plain(facts.pop("origin", "")),
+        "event": _plain(facts.pop("event", "")),
+    }
+    dressed |= {_text(str(key)): _plain(value) for key, value in facts.items()}
+    if error:
+        dressed["exception"] = _traceback(error)
+    return dressed
+
+
+def _traceback(error: object) -> str:
+    found = error if isinstance(error, BaseException) else sys.exc_info()[1]
+    if found is None:
+        return ""
+    lines = "".join(traceback.format_exception(found)).rstrip().split("\n")
+    return "\n".join(_text(line) for line in lines)
+
+
+def _plain(value: object, depth: int = 0) -> JsonValue:
+    if value is None or isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < MAX_NUMBER):
+        return value
+    if isinstance(value, bytes | os.PathLike):
+        return _text(os.fsdecode(value))
+    if isinstance(value, dict) and depth < MAX_DEPTH:
+        return {_text(str(key)): _plain(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth < MAX_DEPTH:
+        return [_plain(each, depth + 1) for each in value]
+    shown = _guarded(lambda: str(value))
+    return _text(shown) if shown is not None else f"<{type(value).__name__} that cannot be shown>"
+
+
+def _text(text: str) -> str:
+    for secret in _secrets:
+        text = text.replace(secret, REDACTED)
+    if len(text) > MAX_TEXT_CHARACTERS:
+        text = f"{text[:MAX_TEXT_CHARACTERS]}... ({len(text)} characters)"
+    try:
+        return readable(text)
+    except UnicodeEncodeError:
+        return readable(text.encode("utf-8", "backslashreplace"))
+
+
+def _guarded(action: Callable[[], Result]) -> Result | None:
+    """Do `action`, or give None: whatever a log line costs, it is never the work that it tells of."""
+    try:
+        return action()
+    except Exception:  # noqa: BLE001 -- the log sink, one of the five
+        return None
+
+
+class _StandardLibrary(logging.Handler):
+    """Other libraries' records, as events of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on."""
+        event = {
+            "event": "library_reported",
+            "origin": record.name,
+            "text": _guarded(record.getMessage) or record.msg,
+            "exc_info": record.exc_info[1] if record.exc_info else None,
+        }
+        _guarded(lambda: _write_to_all(_dressed(record.levelname.lower(), event)))
+
+
+def _follow_standard_library() -> None:
+    root = logging.getLogger()
+    for each in [each for each in root.handlers if isinstance(each, _StandardLibrary)]:
+        root.removeHandler(each)
+    root.addHandler(_StandardLibrary())
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+_install(())
