@@ -1,0 +1,175 @@
+"""The SQLite file: one connection, one lock, transactions that are whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from modelshelf.domain.display import readable
+from modelshelf.errors import StoreError
+from modelshelf.store.migrations import MIGRATIONS
+from modelshelf.store.opening import copy, open_for_reading, open_for_writing
+from modelshelf.store.translation import translate, translate_os_error, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from modelshelf.store.migrations import Migration
+
+    Fetched = TypeVar("Fetched")
+    Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+
+class Database:
+    """One SQLite file in WAL mode behind one re-entrant lock.
+
+    A thread inside a transaction holds the lock, so no other thread reads half of it. Every error of sqlite3 becomes
+    DiskFull, TransientError (locked by another process) or StoreError; after any of them the connection stays usable.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._failure: BaseException | None = None
+        self._is_sync_owed = False
+
+    @classmethod
+    def open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
+        """Open the database for writing; created where there is none, upgraded (after a backup) where it is older."""
+        return cls(open_for_writing(path, migrations), path)
+
+    @classmethod
+    def open_readonly(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
+        """Open the database beside a running daemon; StoreError where there is none, or one of another version."""
+        return cls(open_for_reading(path, migrations), path)
+
+    @contextmanager
+    def transaction(self, *, is_durable: bool = False) -> Iterator[None]:
+        """Commit what the block does as one, or none of it. Inside another transaction of this thread it joins that one.
+
+        `is_durable`: on the platter when the block ends; else a power cut may take the last commits, never part of one.
+        An error in a joined block dooms the outer one too: it is raised again where the outer block ends, if swallowed.
+        """
+        with self._lock, self._joined(is_durable=is_durable) if self._depth else self._outermost(is_durable=is_durable):
+            yield
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        """Run a statement that gives no rows; outside a transaction it is one by itself. For rows ask `rows` or `row`."""
+        return self._run(sql, parameters, _itself)
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """Give all rows, read while no other thread writes."""
+        return self._run(sql, parameters, sqlite3.Cursor.fetchall)
+
+    def row(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
+        """Give the first row, None where there is none."""
+        return self._run(sql, parameters, _first)
+
+    def is_alive(self) -> bool:
+        """Tell whether a transaction can be begun: the heartbeat's proof, which writes nothing."""
+        with self._lock:
+            if self._depth:
+                return True
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                return False
+            return True
+
+    def check(self) -> None:
+        """Read every page; StoreError where the file is damaged. Takes a second per gigabyte or so."""
+        verdict = self.rows("PRAGMA quick_check(1)")[0][0]
+        if verdict != "ok":
+            raise StoreError(f"the store {readable(self.path)} is damaged ({verdict}): put a backup in its place")
+
+    def backup(self, destination: Path) -> None:
+        """Write a copy of this moment to `destination`, whole or not at all, while others go on working."""
+        copy(self.path, destination)
+
+    def close(self) -> None:
+        """Move the WAL into the file and close it; nothing happens where it is closed already."""
+        with self._lock, translated(self.path):
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.ProgrammingError:
+                return
+            except sqlite3.OperationalError:
+                # Read-only, or a reader elsewhere: the WAL is valid as it is, and the next open reads it.
+                pass
+            finally:
+                self._connection.close()
+
+    def _run(self, sql: str, parameters: Parameters, fetch: Callable[[sqlite3.Cursor], Fetched]) -> Fetched:
+        with self._lock:
+            if self._depth and not self._connection.in_transaction:
+                raise StoreError("this transaction was rolled back; nothing more can be done in it") from self._failure
+            try:
+                return fetch(self._connection.execute(sql, parameters))
+            except sqlite3.Error as error:
+                failure = translate(error, self.path)
+                if self._depth and not self._connection.in_transaction:
+                    self._failure = failure
+                raise failure from error
+
+    @contextmanager
+    def _outermost(self, *, is_durable: bool) -> Iterator[None]:
+        with translated(self.path):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+        self._depth, self._failure, self._is_sync_owed = 1, None, False
+        try:
+            yield
+            if self._failure is not None:
+                raise self._failure
+            with translated(self.path):
+                self._connection.execute("COMMIT")
+        finally:
+            self._depth, self._failure = 0, None
+            with translated(self.path):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        if self._is_sync_owed and not is_durable:
+            self._sync()
+
+    @contextmanager
+    def _joined(self, *, is_durable: bool) -> Iterator[None]:
+        self._depth += 1
+        self._is_sync_owed |= is_durable
+        try:
+            yield
+        except BaseException as error:
+            self._failure = self._failure or error
+            raise
+        finally:
+            self._depth -= 1
+
+    def _sync(self) -> None:
+        """Make a commit durable after the fact: `synchronous` cannot change inside a transaction that is open."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            descriptor = os.open(wal, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise translate_os_error(error, wal, "sync") from error
+
+
+def _itself(cursor: sqlite3.Cursor) -> sqlite3.Cursor:
+    return cursor
+
+
+def _first(cursor: sqlite3.Cursor) -> sqlite3.Row | None:
+    try:
+        row: sqlite3.Row | None = cursor.fetchone()
+        return row
+    finally:
+        cursor.close()

@@ -1,0 +1,165 @@
+"""Entries: one row of effective values per file, recomputed when a fact changes, read by lists, search and cards."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from typing import TYPE_CHECKING, cast
+
+from modelshelf.domain.display import readable
+from modelshelf.domain.fact import Field, Source, choose
+from modelshelf.domain.model_file import ScanPhase
+from modelshelf.errors import UsageError
+from modelshelf.store.columns import from_big, from_epoch, from_epoch_or_none, from_json, text, to_json
+from modelshelf.store.entry import Entry, EntryQuery, EntryState
+from modelshelf.store.facts import FactTable
+from modelshelf.store.file_rows import join
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from modelshelf.domain.fact import Fact
+    from modelshelf.domain.jsontypes import JsonValue
+    from modelshelf.store.database import Database
+
+__all__ = ["Entries", "Entry", "EntryQuery", "EntryState"]
+
+_COLUMNS = """f.id AS file_id, f.folder_id, f.directory, f.name, f.size_bytes, f.mtime_ns, f.scan_phase,
+    f.waiting_reason, f.missing_since, f.first_seen_at, h.format, h.verdict, h.reason, c.sha256, c.version_id"""
+_BESIDE = "LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"
+_FILE = f"SELECT {_COLUMNS} FROM files f {_BESIDE} WHERE f.id = ?"  # noqa: S608 - constants only
+_SELECT = f"""SELECT {_COLUMNS}, e.effective, e.preview, e.has_page
+    FROM entries e JOIN files f ON f.id = e.file_id {_BESIDE}"""  # noqa: S608 - constants only
+_OF_FOLDER = f"{_SELECT} WHERE f.folder_id = ? AND f.missing_since IS NULL ORDER BY f.directory, f.name"
+_SEARCH = f"""{_SELECT}
+    WHERE (:folder IS NULL OR f.folder_id = :folder)
+        AND (:model_type IS NULL OR e.model_type = :model_type)
+        AND (:base_model IS NULL OR e.base_model = :base_model)
+        AND (f.missing_since IS NOT NULL) = (:state IS 'missing')
+        AND CASE :state
+            WHEN 'broken' THEN h.verdict = 'broken' OR h.verdict = 'incomplete' AND f.waiting_reason IS NULL
+            WHEN 'waiting' THEN f.waiting_reason IS NOT NULL
+            WHEN 'unidentified' THEN f.scan_phase = 1 AND c.version_id IS NULL
+            ELSE TRUE END
+        AND NOT EXISTS (SELECT 1 FROM json_each(:words) WHERE instr(e.search_text, value) = 0)
+    ORDER BY e.name COLLATE NOCASE, e.file_id LIMIT :limit OFFSET :offset"""  # noqa: S608 - constants only
+_PUT = """INSERT INTO entries (file_id, name, model_type, base_model, creator, search_text, effective, digest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (file_id) DO UPDATE SET name = excluded.name, model_type = excluded.model_type,
+        base_model = excluded.base_model, creator = excluded.creator, search_text = excluded.search_text,
+        effective = excluded.effective, digest = excluded.digest"""
+_FILTERED = (Field.MODEL_TYPE, Field.BASE_MODEL, Field.CREATOR)
+_SEARCHED = (Field.NAME, Field.TRAINED_WORDS, Field.TAGS, Field.CREATOR)
+
+
+class Entries:
+    """The row is made at the first `refresh` of a file; what the disk says (size, missing, ...) is read live beside it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._facts = FactTable(database)
+
+    def refresh(self, file_ids: Iterable[int]) -> list[int]:
+        """Choose the effective values again; gives the files of which anything shown has changed, and writes only those."""
+        with self._database.transaction():
+            return [file_id for file_id in file_ids if self._refresh_one(file_id)]
+
+    def get(self, file_id: int) -> Entry | None:
+        """Give the entry of a file, None where it was never refreshed."""
+        row = self._database.row(f"{_SELECT} WHERE e.file_id = ?", (file_id,))
+        return None if row is None else _entry_from(row)
+
+    def of_folder(self, folder_id: str) -> list[Entry]:
+        """Give the entries of the files that are there, by directory and name."""
+        return [_entry_from(row) for row in self._database.rows(_OF_FOLDER, (folder_id,))]
+
+    def search(self, query: EntryQuery) -> list[Entry]:
+        """Give the entries that match, by name; UsageError for a state that does not exist."""
+        parameters = {
+            "folder": query.folder_id,
+            "model_type": query.model_type,
+            "base_model": query.base_model,
+            "state": _state_of(query),
+            "words": to_json(_folded(query.text).split()),
+            "limit": query.limit,
+            "offset": query.offset,
+        }
+        return [_entry_from(row) for row in self._database.rows(_SEARCH, parameters)]
+
+    def set_preview(self, file_id: int, preview: bytes | None) -> None:
+        """Keep where the file's picture lies, relative to the folder; None where it has none."""
+        self._set(file_id, "UPDATE entries SET preview = ?1 WHERE file_id = ?2 AND preview IS NOT ?1", preview)
+
+    def set_page(self, file_id: int, *, has_page: bool) -> None:
+        """Keep whether the file has a page."""
+        self._set(file_id, "UPDATE entries SET has_page = ?1 WHERE file_id = ?2 AND has_page IS NOT ?1", has_page)
+
+    def _set(self, file_id: int, sql: str, value: bytes | bool | None) -> None:  # noqa: FBT001 - a column's value
+        with self._database.transaction():
+            if self._database.row("SELECT 1 FROM entries WHERE file_id = ?", (file_id,)) is None:
+                self._refresh_one(file_id)
+            self._database.execute(sql, (value, file_id))
+
+    def _refresh_one(self, file_id: int) -> bool:
+        file = self._database.row(_FILE, (file_id,))
+        if file is None:
+            return False
+        facts = choose(self._facts.of_file(file_id))
+        effective = to_json({field: [facts[field].source, facts[field].value] for field in Field if field in facts})
+        digest = hashlib.sha256(repr((*file, effective)).encode()).digest()
+        if self._database.row("SELECT 1 FROM entries WHERE file_id = ? AND digest = ?", (file_id, digest)) is not None:
+            return False
+        name = _text_of(facts, Field.NAME) or readable(os.path.splitext(file["name"])[0])
+        columns = (text(name), *(_text_of(facts, field) for field in _FILTERED), _search_text(file, facts))
+        self._database.execute(_PUT, (file_id, *columns, effective, digest))
+        return True
+
+
+def _text_of(facts: Mapping[Field, Fact], field: Field) -> str | None:
+    value = facts[field].value if field in facts else None
+    return text(value) if isinstance(value, str) else None
+
+
+def _search_text(file: sqlite3.Row, facts: Mapping[Field, Fact]) -> str:
+    values = [facts[field].value for field in _SEARCHED if field in facts]
+    words = [str(word) for value in values for word in (value if isinstance(value, list) else [value])]
+    return _folded("\n".join([readable(join(file["directory"], file["name"])), *words]))
+
+
+def _folded(words: str) -> str:
+    """Make equal what looks equal: case, and the two ways to write an accent (macOS decomposes file names)."""
+    return unicodedata.normalize("NFKC", text(words)).casefold()
+
+
+def _state_of(query: EntryQuery) -> EntryState | None:
+    if query.state is None:
+        return None
+    try:
+        return EntryState(query.state)
+    except ValueError as error:
+        raise UsageError(f"there is no state {query.state!r}: {', '.join(EntryState)}") from error
+
+
+def _entry_from(row: sqlite3.Row) -> Entry:
+    effective = cast("dict[str, list[JsonValue]]", from_json(row["effective"]))
+    return Entry(
+        file_id=row["file_id"],
+        folder_id=row["folder_id"],
+        path=join(row["directory"], row["name"]),
+        size_bytes=from_big(row["size_bytes"]),
+        mtime_ns=from_big(row["mtime_ns"]),
+        scan_phase=ScanPhase(row["scan_phase"]),
+        format=row["format"],
+        verdict=row["verdict"],
+        reason=row["reason"],
+        sha256=row["sha256"],
+        values={Field(field): value for field, (_, value) in effective.items()},
+        sources={Field(field): Source(str(source)) for field, (source, _) in effective.items()},
+        preview=row["preview"],
+        has_page=bool(row["has_page"]),
+        waiting_reason=row["waiting_reason"],
+        missing_since=from_epoch_or_none(row["missing_since"]),
+        first_seen_at=from_epoch(row["first_seen_at"]),
+    )

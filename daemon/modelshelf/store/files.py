@@ -1,0 +1,245 @@
+"""The files of all folders: where they are, how far they were read, what became of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.model_file import ScanPhase
+from modelshelf.store.columns import big, from_epoch, id_list, text, to_epoch
+from modelshelf.store.file_rows import columns_of, file_from, split
+from modelshelf.store.headers import header_of, put_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from modelshelf.domain.header import Header
+    from modelshelf.domain.model_file import Fingerprint, ModelFile
+    from modelshelf.store.database import Database, Parameters
+
+_PAGE = 1000
+_ADD = """INSERT INTO files (folder_id, directory, name, size_bytes, mtime_ns, ctime_ns, inode,
+        priority, waiting_reason, run_id, first_seen_at, last_changed_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (folder_id, directory, name) DO NOTHING RETURNING id"""
+_CHANGE = """UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, scan_phase = 0, is_inspected = 0,
+        content_id = NULL, missing_since = NULL, hash_skipped_reason = NULL,
+        priority = ?, waiting_reason = ?, run_id = ?, last_changed_at = ? WHERE id = ?"""
+_SETTLE = "UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing_since = NULL WHERE id = ?"
+_MOVE = """UPDATE files SET folder_id = ?, directory = ?, name = ?,
+        size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing_since = NULL WHERE id = ?"""
+_FORGET_READING = """DELETE FROM tasks
+    WHERE kind IN ('inspect_file', 'hash_file') AND subject = CAST(? AS TEXT) AND state != 'running'"""
+_FORGET_TASKS = """DELETE FROM tasks WHERE subject = CAST(? AS TEXT) AND state != 'running' AND kind IN
+    ('inspect_file', 'hash_file', 'write_sidecars', 'carry_sidecars', 'fetch_previews', 'render_page')"""
+_AT = "SELECT * FROM files WHERE folder_id = ? AND directory = ? AND name = ?"
+_DIRECTORIES = """SELECT DISTINCT directory FROM files
+    WHERE folder_id = :folder AND missing_since IS NULL
+        AND (:top = x'' OR directory = :top OR directory >= :first AND directory < :beyond)
+    ORDER BY directory"""
+_WITH_STEM = """SELECT * FROM files
+    WHERE folder_id = ? AND directory = ? AND name >= ? AND name < ? AND missing_since IS NULL ORDER BY name"""
+_OF_MODEL = """SELECT f.* FROM versions v JOIN contents c ON c.version_id = v.id JOIN files f ON f.content_id = c.id
+    WHERE v.model_id = ? AND f.missing_since IS NULL ORDER BY f.id"""
+_PAGE_OF_FOLDER = """SELECT * FROM files
+    WHERE folder_id = ? AND (directory, name) > (?, ?) AND missing_since IS NULL ORDER BY directory, name LIMIT ?"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file seen for the first time. `path` is relative to its folder."""
+
+    folder_id: str
+    path: bytes
+    fingerprint: Fingerprint
+    now: datetime
+    priority: int
+    waiting_reason: str | None = None
+    run_id: int | None = None
+
+
+class Files:
+    """The catalog's files. A missing file keeps its row, so that all is still known when it comes back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, file_id: int) -> ModelFile | None:
+        """Give a file by its id, also a missing one."""
+        return self._one("SELECT * FROM files WHERE id = ?", (file_id,))
+
+    def at(self, folder_id: str, path: bytes) -> ModelFile | None:
+        """Give the file known at this path, also a missing one."""
+        return self._one(_AT, (folder_id, *split(path)))
+
+    def in_directory(self, folder_id: str, directory: bytes) -> dict[bytes, ModelFile]:
+        """Give the files directly in a directory by their paths, missing ones too."""
+        found = self._all("SELECT * FROM files WHERE folder_id = ? AND directory = ?", (folder_id, directory))
+        return {file.path: file for file in found}
+
+    def directories_below(self, folder_id: str, directory: bytes) -> list[bytes]:
+        """Give the directories that hold a file which is there: this one and all below; the folder itself is empty."""
+        limits = {"first": directory + b"/", "beyond": directory + b"0"}
+        found = self._database.rows(_DIRECTORIES, {"folder": folder_id, "top": directory, **limits})
+        return [row["directory"] for row in found]
+
+    def with_stem(self, folder_id: str, directory: bytes, stem_name: bytes) -> list[ModelFile]:
+        """Give the files that are there, in this directory, whose name without its last extension is `stem_name`."""
+        found = self._all(_WITH_STEM, (folder_id, directory, stem_name, stem_name + b"/"))
+        return [file for file in found if os.path.splitext(split(file.path)[1])[0] == stem_name]
+
+    def of_content(self, content_id: int) -> list[ModelFile]:
+        """Give the files that are there and hold this content."""
+        return self._all(
+            "SELECT * FROM files WHERE content_id = ? AND missing_since IS NULL ORDER BY id", (content_id,)
+        )
+
+    def of_model(self, model_id: int) -> list[ModelFile]:
+        """Give the files that are there and whose content is a version of this model."""
+        return self._all(_OF_MODEL, (model_id,))
+
+    def of_folder(self, folder_id: str) -> Iterator[ModelFile]:
+        """Give the files that are there, by directory and name, read page by page: what is added meanwhile may be in it."""
+        directory, name = b"", b""
+        while page := self._all(_PAGE_OF_FOLDER, (folder_id, directory, name, _PAGE)):
+            yield from page
+            directory, name = split(page[-1].path)
+
+    def twins(self, fingerprint: Fingerprint) -> list[ModelFile]:
+        """Give the files, there or missing, with the same inode, size and mtime: where this one was before, or a hard link."""
+        return self._all(
+            "SELECT * FROM files WHERE inode = ? AND size_bytes = ? AND mtime_ns = ? ORDER BY id",
+            (big(fingerprint.inode), big(fingerprint.size_bytes), big(fingerprint.mtime_ns)),
+        )
+
+    def missing_with_content(self, content_id: int) -> list[ModelFile]:
+        """Give the missing files that held this content."""
+        return self._all(
+            "SELECT * FROM files WHERE content_id = ? AND missing_since IS NOT NULL ORDER BY id", (content_id,)
+        )
+
+    def unchanged_since(self, file_id: int) -> datetime:
+        """Give when the file was first seen with the bytes that it has now."""
+        return from_epoch(self._database.rows("SELECT last_changed_at FROM files WHERE id = ?", (file_id,))[0][0])
+
+    def add(self, file: NewFile) -> int:
+        """Begin to know a file; gives its id. One that is known at this path already takes the new bytes instead."""
+        moment = to_epoch(file.now)
+        reason = _text_or_none(file.waiting_reason)
+        row = (file.folder_id, *split(file.path), *columns_of(file.fingerprint), file.priority, reason, file.run_id)
+        with self._database.transaction():
+            added = self._database.rows(_ADD, (*row, moment, moment))
+            if added:
+                return int(added[0]["id"])
+            known = self._database.rows(_AT, (file.folder_id, *split(file.path)))[0]["id"]
+            self.change(
+                known,
+                file.fingerprint,
+                file.now,
+                priority=file.priority,
+                waiting_reason=file.waiting_reason,
+                run_id=file.run_id,
+            )
+            return int(known)
+
+    def change(
+        self,
+        file_id: int,
+        fingerprint: Fingerprint,
+        now: datetime,
+        *,
+        priority: int,
+        waiting_reason: str | None,
+        run_id: int | None,
+    ) -> None:
+        """Take other bytes at the same path: all that was read from the old ones is dropped, and it is to be read again.
+
+        What sidecars told stays until they are read again. A reading of the old bytes that failed or waits is forgotten.
+        """
+        columns = (priority, _text_or_none(waiting_reason), run_id, to_epoch(now), file_id)
+        with self._database.transaction():
+            self._database.execute(_CHANGE, (*columns_of(fingerprint), *columns))
+            self._database.execute("DELETE FROM headers WHERE file_id = ?", (file_id,))
+            self._database.execute(
+                "DELETE FROM facts WHERE owner = 'file' AND owner_id = ? AND source = 'embedded'", (file_id,)
+            )
+            self._database.execute(_FORGET_READING, (file_id,))
+
+    def settle_fingerprint(self, file_id: int, fingerprint: Fingerprint) -> None:
+        """Take a new ctime or inode of the same bytes; a missing file is there again."""
+        self._database.execute(_SETTLE, (*columns_of(fingerprint), file_id))
+
+    def set_waiting(self, file_id: int, reason: str | None) -> None:
+        """Keep why the file is not whole yet, None once it is; nothing is read of it while it waits."""
+        self._database.execute("UPDATE files SET waiting_reason = ? WHERE id = ?", (_text_or_none(reason), file_id))
+
+    def move(self, file_id: int, folder_id: str, path: bytes, fingerprint: Fingerprint) -> None:
+        """Keep that the file lies elsewhere now, with all that is known of it; it is there again if it was missing.
+
+        A path holds one file: what was known at the new one is merged away, with its tasks.
+        """
+        directory, name = split(path)
+        with self._database.transaction():
+            for row in self._database.rows(_AT, (folder_id, directory, name)):
+                if row["id"] != file_id:
+                    self._database.execute(_FORGET_TASKS, (row["id"],))
+                    self._database.execute("DELETE FROM files WHERE id = ?", (row["id"],))
+            self._database.execute(_MOVE, (folder_id, directory, name, *columns_of(fingerprint), file_id))
+
+    def mark_missing(self, file_ids: Iterable[int], now: datetime) -> None:
+        """Keep that these files are gone; those that are missing already keep their time."""
+        self._database.execute(
+            """UPDATE files SET missing_since = ?
+                WHERE id IN (SELECT value FROM json_each(?)) AND missing_since IS NULL""",
+            (to_epoch(now), id_list(file_ids)),
+        )
+
+    def record_header(self, file_id: int, header: Header) -> None:
+        """Keep what the file says of itself; it is inspected now."""
+        with self._database.transaction():
+            put_header(self._database, file_id, header)
+            self._database.execute("UPDATE files SET is_inspected = 1 WHERE id = ?", (file_id,))
+
+    def header(self, file_id: int) -> Header | None:
+        """Give what the file says of itself, None where it was not inspected since its bytes changed."""
+        return header_of(self._database, file_id)
+
+    def record_content(self, file_id: int, content_id: int) -> None:
+        """Keep what the file holds; it is read in full now."""
+        self._record_reading(file_id, content_id, None)
+
+    def record_unhashed(self, file_id: int, reason: str) -> None:
+        """Keep why the file is not to be hashed; nothing more is owed of it."""
+        self._record_reading(file_id, None, text(reason))
+
+    def set_companions(self, file_id: int, signature: str) -> None:
+        """Keep what the files beside it looked like when they were last read."""
+        self._database.execute("UPDATE files SET companions = ? WHERE id = ?", (text(signature), file_id))
+
+    def reset_deep(self, file_ids: Iterable[int], priority: int) -> None:
+        """Owe header and hashes of these files once more, though nothing changed; what is known stays until then."""
+        with self._database.transaction():
+            for file_id in file_ids:
+                self._database.execute(
+                    "UPDATE files SET scan_phase = 0, is_inspected = 0, priority = ? WHERE id = ?", (priority, file_id)
+                )
+                self._database.execute(_FORGET_READING, (file_id,))
+
+    def _record_reading(self, file_id: int, content_id: int | None, reason: str | None) -> None:
+        self._database.execute(
+            "UPDATE files SET scan_phase = ?, content_id = ?, hash_skipped_reason = ? WHERE id = ?",
+            (ScanPhase.DEEP, content_id, reason, file_id),
+        )
+
+    def _one(self, sql: str, parameters: Parameters) -> ModelFile | None:
+        row = self._database.row(sql, parameters)
+        return None if row is None else file_from(row)
+
+    def _all(self, sql: str, parameters: Parameters) -> list[ModelFile]:
+        return [file_from(row) for row in self._database.rows(sql, parameters)]
+
+
+def _text_or_none(value: str | None) -> str | None:
+    return None if value is None else text(value)

@@ -1,0 +1,169 @@
+"""The journal: every piece of work the daemon owes, kept on disk until it is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.task import ORDER
+from modelshelf.store import journal_statements as sql
+from modelshelf.store.columns import from_epoch, id_list, text, to_epoch
+from modelshelf.store.derived_work import DerivedWork
+from modelshelf.store.task_rows import task_from
+from modelshelf.store.tasks_of_file import tasks_of_file
+from modelshelf.store.waiting_line import WaitingLine
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from modelshelf.domain.failure import FailureKind
+    from modelshelf.domain.task import Lane, NewTask, Task, TaskKind
+    from modelshelf.store.candidate import Candidate
+    from modelshelf.store.database import Database
+
+CRASHES_UNTIL_ALONE = 2
+"""A task that was in hand when the daemon died so often is claimed alone: it may be what kills."""
+
+_FAR_FUTURE = float("inf")
+
+
+class Journal:
+    """Tasks in, tasks out. At most one waits per (kind, subject, path).
+
+    Every method is one transaction, or joins the one it is called in; so a step's results and its settled tasks are kept
+    together or not at all.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting = WaitingLine(database)
+        self._derived = DerivedWork(database)
+
+    def add(self, tasks: Iterable[NewTask], now: datetime) -> None:
+        """Owe these tasks, due now where they name no time.
+
+        One that waits already takes the earlier time and the higher priority. One that runs is queued again when it is
+        settled. One that failed begins anew.
+        """
+        new = list(tasks)
+        if not new:
+            return
+        moment = to_epoch(now)
+        with self._database.transaction():
+            for task in new:
+                due_at = moment if task.due_at is None else to_epoch(task.due_at)
+                row = (task.kind, task.subject, task.path, task.priority, moment, due_at, task.run_id, task.is_forced)
+                self._database.execute(sql.ADD, row)
+
+    def claim(self, lane: Lane, now: datetime, folder_ids: Collection[str] | None = None) -> list[Task]:
+        """Take the most urgent due task and more of its kind, up to the kind's limit, and mark them running.
+
+        Empty if nothing is due, and then nothing is written either. Derived work is claimed like rows are. `folder_ids`
+        narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed.
+        """
+        moment, folders = to_epoch(now), _json_or_none(folder_ids)
+        heads = [head for kind in _kinds(lane) for head in self._due(kind, moment, folders, 1)]
+        if not heads:
+            return []
+        kind = min(heads, key=lambda each: each.urgency).kind
+        with self._database.transaction():
+            return [self._start(each) for each in self._batch(kind, moment, folders)]
+
+    def settle(self, tasks: Iterable[Task]) -> None:
+        """Strike out what is done; a task that was added again while it ran waits again."""
+        ids = id_list(task.id for task in tasks)
+        with self._database.transaction():
+            self._database.execute(sql.DELETE, (ids,))
+            self._database.execute(sql.QUEUE_AGAIN, (ids,))
+
+    def retry_at(self, task: Task, due_at: datetime, error: str, kind: FailureKind, now: datetime) -> None:
+        """Try again at `due_at`, or sooner where the task was added again while it ran."""
+        self._give_back(
+            [task.id], attempts=1, due_at=to_epoch(due_at), error=text(error), kind=kind, failed_at=to_epoch(now)
+        )
+
+    def fail(self, task: Task, error: str, kind: FailureKind, now: datetime) -> None:
+        """Give up and keep the reason, for a person to see; a task that was added again while it ran begins anew."""
+        with self._database.transaction():
+            self._database.execute(sql.FAIL, (text(error), kind, to_epoch(now), task.id))
+            self._database.execute(sql.QUEUE_AGAIN, (id_list([task.id]),))
+
+    def release(self, tasks: Iterable[Task]) -> None:
+        """Give back what was not begun, at a stop; nothing is counted against it."""
+        self._give_back([task.id for task in tasks])
+
+    def recover(self) -> int:
+        """At start: queue again what was running when the daemon died, count the crash, tell how many there were."""
+        return self._give_back(None, crashes=1)
+
+    def next_due_at(self, lane: Lane, folder_ids: Collection[str] | None = None) -> datetime | None:
+        """Tell when there is work for `claim`, None for never as things stand; the epoch where derived work waits now."""
+        folders = _json_or_none(folder_ids)
+        moments = [
+            moment
+            for kind in _kinds(lane)
+            for reader in (self._waiting, self._derived)
+            if (moment := reader.next_due_at(kind, folders)) is not None
+        ]
+        return from_epoch(min(moments)) if moments else None
+
+    def owed(self, folder_id: str | None = None, *, until: datetime | None = None) -> dict[TaskKind, int]:
+        """Count what waits or runs, by kind, derived work too; kinds that owe nothing count 0 when asked for.
+
+        `until` leaves out what is due later, such as a look-up next week.
+        """
+        moment = _FAR_FUTURE if until is None else to_epoch(until)
+        counts: Counter[TaskKind] = Counter()
+        for kind in ORDER:
+            for reader in (self._waiting, self._derived):
+                counts[kind] += reader.count(kind, folder_id, moment)
+        return +counts
+
+    def of_file(self, file_id: int) -> list[Task]:
+        """Give every task that concerns a file: its own, its content's, its model's, and scans that will pass it."""
+        return tasks_of_file(self._database, file_id)
+
+    def failures(self) -> list[Task]:
+        """Give the tasks that were given up, and those that failed and wait to be tried again."""
+        return [task_from(row) for row in self._database.rows(sql.FAILURES)]
+
+    def bring_back(self, task_ids: Collection[int] | None, now: datetime) -> int:
+        """Queue failed or waiting tasks at once, as if they had never failed; None for all that `failures` gives."""
+        parameters = {"ids": _json_or_none(task_ids), "now": to_epoch(now)}
+        return self._database.execute(sql.BRING_BACK, parameters).rowcount
+
+    def _due(self, kind: TaskKind, moment: float, folders: str | None, limit: int) -> list[Candidate]:
+        found = chain.from_iterable(
+            reader.due(kind, moment, folders, limit) for reader in (self._waiting, self._derived)
+        )
+        return sorted(found, key=lambda each: each.place_in_batch)[:limit]
+
+    def _batch(self, kind: TaskKind, moment: float, folders: str | None) -> list[Candidate]:
+        found = self._due(kind, moment, folders, ORDER[kind].batch_limit)
+        if found and found[0].crashes >= CRASHES_UNTIL_ALONE:
+            return found[:1]
+        return [each for each in found if each.crashes < CRASHES_UNTIL_ALONE]
+
+    def _start(self, candidate: Candidate) -> Task:
+        if candidate.task_id is not None:
+            found = self._database.rows(sql.START, (candidate.task_id,))
+        else:
+            times = (candidate.due_at, candidate.due_at)
+            row = (candidate.kind, candidate.subject, candidate.priority, *times, candidate.run_id)
+            found = self._database.rows(sql.INSERT_RUNNING, row)
+        return task_from(found[0])
+
+    def _give_back(self, ids: Collection[int] | None, **changes: object) -> int:
+        unchanged = {"crashes": 0, "attempts": 0, "due_at": None, "error": None, "kind": None, "failed_at": None}
+        parameters = {**unchanged, **changes, "ids": _json_or_none(ids)}
+        return self._database.execute(sql.GIVE_BACK, parameters).rowcount
+
+
+def _kinds(lane: Lane) -> list[TaskKind]:
+    return [kind for kind, order in ORDER.items() if order.lane is lane]
+
+
+def _json_or_none(ids: Collection[str] | Collection[int] | None) -> str | None:
+    return None if ids is None else id_list(ids)

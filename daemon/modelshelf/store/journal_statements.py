@@ -1,0 +1,62 @@
+"""The statements of the journal that change tasks: what each event does to a task, by the state it is in."""
+
+ADD = """INSERT INTO tasks (kind, subject, path, state, priority, queued_at, due_at, run_id, is_forced)
+    VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)
+    ON CONFLICT (kind, subject, path) DO UPDATE SET
+        state = CASE state WHEN 'failed' THEN 'queued' ELSE state END,
+        attempts = CASE state WHEN 'failed' THEN 0 ELSE attempts END,
+        crashes = CASE state WHEN 'failed' THEN 0 ELSE crashes END,
+        last_error = CASE state WHEN 'failed' THEN NULL ELSE last_error END,
+        failure_kind = CASE state WHEN 'failed' THEN NULL ELSE failure_kind END,
+        failed_at = CASE state WHEN 'failed' THEN NULL ELSE failed_at END,
+        queued_at = CASE state WHEN 'queued' THEN queued_at ELSE excluded.queued_at END,
+        due_at = CASE state WHEN 'queued' THEN min(due_at, excluded.due_at)
+            WHEN 'failed' THEN excluded.due_at ELSE due_at END,
+        priority = CASE state WHEN 'queued' THEN max(priority, excluded.priority)
+            WHEN 'failed' THEN excluded.priority ELSE priority END,
+        is_forced = CASE state WHEN 'queued' THEN is_forced OR excluded.is_forced
+            WHEN 'failed' THEN excluded.is_forced ELSE is_forced END,
+        run_id = CASE state WHEN 'failed' THEN coalesce(excluded.run_id, run_id)
+            ELSE coalesce(run_id, excluded.run_id) END,
+        again_due_at = CASE state WHEN 'running'
+            THEN min(coalesce(again_due_at, excluded.due_at), excluded.due_at) END,
+        again_priority = CASE state WHEN 'running'
+            THEN max(coalesce(again_priority, excluded.priority), excluded.priority) END,
+        again_is_forced = CASE state WHEN 'running' THEN coalesce(again_is_forced, 0) OR excluded.is_forced END"""
+"""A queued task takes the earlier time and the higher priority, a failed one begins anew; a running one keeps its own and
+remembers the new ones as `again_*`."""
+
+INSERT_RUNNING = """INSERT INTO tasks (kind, subject, state, priority, queued_at, due_at, run_id)
+    VALUES (?, ?, 'running', ?, ?, ?, ?) RETURNING *"""
+"""Derived work gets its row as it is claimed, so that a crash can be counted."""
+
+START = "UPDATE tasks SET state = 'running' WHERE id = ? RETURNING *"
+
+DELETE = """DELETE FROM tasks
+    WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' AND again_due_at IS NULL"""
+
+QUEUE_AGAIN = """UPDATE tasks SET state = 'queued', due_at = again_due_at, priority = again_priority,
+        is_forced = again_is_forced, attempts = 0, crashes = 0, last_error = NULL, failure_kind = NULL,
+        failed_at = NULL, again_due_at = NULL, again_priority = NULL, again_is_forced = NULL
+    WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' AND again_due_at IS NOT NULL"""
+"""For running tasks that were added again meanwhile."""
+
+GIVE_BACK = """UPDATE tasks SET state = 'queued', crashes = crashes + :crashes, attempts = attempts + :attempts,
+        due_at = min(coalesce(:due_at, due_at), coalesce(again_due_at, :due_at, due_at)),
+        priority = max(priority, coalesce(again_priority, priority)),
+        is_forced = is_forced OR coalesce(again_is_forced, 0),
+        last_error = coalesce(:error, last_error), failure_kind = coalesce(:kind, failure_kind),
+        failed_at = coalesce(:failed_at, failed_at),
+        again_due_at = NULL, again_priority = NULL, again_is_forced = NULL
+    WHERE state = 'running' AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"""
+"""Running tasks of `ids` (all for NULL) wait again: earlier and more urgent where they were added meanwhile."""
+
+FAIL = """UPDATE tasks SET state = 'failed', attempts = attempts + 1, last_error = ?, failure_kind = ?, failed_at = ?
+    WHERE id = ? AND state = 'running' AND again_due_at IS NULL"""
+
+BRING_BACK = """UPDATE tasks SET state = 'queued', attempts = 0, crashes = 0, queued_at = :now, due_at = :now,
+        last_error = NULL, failure_kind = NULL, failed_at = NULL
+    WHERE CASE WHEN :ids IS NULL THEN attempts > 0 ELSE id IN (SELECT value FROM json_each(:ids)) END
+        AND state IN ('failed', 'queued')"""
+
+FAILURES = "SELECT * FROM tasks WHERE attempts > 0 AND state IN ('failed', 'queued') ORDER BY id"

@@ -1,0 +1,225 @@
+"""Reports: what a person asks of the whole store at once. Nothing here is read by the daemon's own work."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+from modelshelf.domain.task import TaskState
+from modelshelf.errors import UsageError
+from modelshelf.store.columns import from_epoch, from_json, id_list, to_epoch
+from modelshelf.store.events import Event
+from modelshelf.store.file_rows import join
+from modelshelf.store.task_rows import task_from
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+
+    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.domain.task import Task, TaskKind
+    from modelshelf.store.database import Database
+
+
+class FileState(StrEnum):
+    """Where a file stands; each file is in one state, the first that fits, in this order."""
+
+    MISSING = "missing"
+    WAITING = "waiting"
+    BROKEN = "broken"
+    PENDING = "pending"
+    KNOWN = "known"
+    UNIDENTIFIED = "unidentified"
+
+
+STATE_OF_FILE = """CASE
+    WHEN f.missing_since IS NOT NULL THEN 'missing'
+    WHEN f.waiting_reason IS NOT NULL THEN 'waiting'
+    WHEN h.verdict IN ('broken', 'incomplete') THEN 'broken'
+    WHEN f.scan_phase = 0 THEN 'pending'
+    WHEN c.version_id IS NOT NULL THEN 'known'
+    WHEN EXISTS (SELECT 1 FROM facts t WHERE t.owner = 'file' AND t.owner_id = f.id
+        AND t.source IN ('user', 'forge', 'civitai_json') AND t.field IN ('name', 'model_id', 'version_id')) THEN 'known'
+    WHEN c.next_lookup_at IS NOT NULL AND c.looked_up_at IS NULL THEN 'pending'
+    ELSE 'unidentified' END"""
+"""`pending`: not read yet, or Civitai was not asked yet. `known`: Civitai or a sidecar says what it is."""
+
+_TABLES = """files f LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"""
+_COUNTS = f"SELECT f.folder_id, {STATE_OF_FILE} AS state, count(*) AS count FROM {_TABLES} GROUP BY 1, 2"  # noqa: S608 - constants
+_STATES = f"""SELECT f.id, {STATE_OF_FILE} AS state FROM {_TABLES}
+    WHERE f.id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - constants
+_WAITING = """SELECT folder_id, directory, name, waiting_reason, last_changed_at FROM files
+    WHERE waiting_reason IS NOT NULL AND missing_since IS NULL ORDER BY last_changed_at DESC LIMIT ?"""
+_BROKEN = """SELECT f.id, f.folder_id, f.directory, f.name, f.last_changed_at, h.verdict, h.reason,
+        (SELECT e.happened_at FROM found e WHERE e.file_id = f.id) AS found_at
+    FROM headers h JOIN files f ON f.id = h.file_id
+    WHERE h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL ORDER BY f.id"""
+_FOUND = "WITH found AS (SELECT file_id, max(happened_at) AS happened_at FROM events WHERE name = 'file_found_broken' GROUP BY 1)"
+_UNREAD = """SELECT count(*) AS count, coalesce(sum(size_bytes), 0) AS size_bytes FROM files
+    WHERE scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL
+        AND folder_id IN (SELECT value FROM json_each(?))"""
+_NEAR = """SELECT * FROM tasks WHERE state = 'queued' AND attempts = 0 AND due_at > ? AND due_at <= ?
+    AND kind IN (SELECT value FROM json_each(?)) AND (kind <> 'render_gallery' OR subject IN (SELECT value FROM json_each(?)))"""
+_HASH_COLUMNS = ("sha256", "blake3", "autov1", "autov2", "autov3", "crc32")
+_BY_PREFIX = " UNION ".join(
+    f"SELECT id FROM contents WHERE {name} >= :low AND {name} < :high"  # noqa: S608 - constants
+    for name in _HASH_COLUMNS
+)
+_SIZES = """SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM contents) AS contents,
+    (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM events) AS events,
+    (SELECT coalesce(sum(length(body)), 0) FROM versions) + (SELECT coalesce(sum(length(body)), 0) FROM models)
+        AS answer_bytes"""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFile:
+    """A file that is not whole yet, since when, and why it is not."""
+
+    folder_id: str
+    path: bytes
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenFile:
+    """A file that is not what it claims to be."""
+
+    file_id: int
+    folder_id: str
+    path: bytes
+    verdict: str
+    reason: str
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much the store holds. `answer_bytes`: Civitai's answers, compressed."""
+
+    files: int
+    contents: int
+    runs: int
+    events: int
+    answer_bytes: int
+
+
+class Reports:
+    """Counts and lists over the whole catalog and journal."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def counts(self) -> dict[str, dict[FileState, int]]:
+        """Count the files of every folder by state; a state that no file is in is left out."""
+        found: defaultdict[str, dict[FileState, int]] = defaultdict(dict)
+        for row in self._database.rows(_COUNTS):
+            found[row["folder_id"]][FileState(row["state"])] = row["count"]
+        return dict(found)
+
+    def states(self, file_ids: Iterable[int]) -> dict[int, FileState]:
+        """Give the state of each of these files."""
+        return {row["id"]: FileState(row["state"]) for row in self._database.rows(_STATES, (id_list(file_ids),))}
+
+    def waiting(self, limit: int) -> list[WaitingFile]:
+        """Give the files that are not whole yet, the latest first."""
+        return [
+            WaitingFile(
+                row["folder_id"],
+                join(row["directory"], row["name"]),
+                row["waiting_reason"],
+                from_epoch(row["last_changed_at"]),
+            )
+            for row in self._database.rows(_WAITING, (limit,))
+        ]
+
+    def broken(self) -> list[BrokenFile]:
+        """Give the files whose header shows that they are broken or incomplete."""
+        return [
+            BrokenFile(
+                row["id"],
+                row["folder_id"],
+                join(row["directory"], row["name"]),
+                row["verdict"],
+                row["reason"] or row["verdict"],
+                from_epoch(row["found_at"] or row["last_changed_at"]),
+            )
+            for row in self._database.rows(f"{_FOUND} {_BROKEN}")
+        ]
+
+    def running(self) -> list[Task]:
+        """Give the tasks in hand."""
+        found = self._database.rows("SELECT * FROM tasks WHERE state = ? ORDER BY id", (TaskState.RUNNING,))
+        return [task_from(row) for row in found]
+
+    def unread(self, folder_ids: Collection[str]) -> tuple[int, int]:
+        """Give how many files of these folders are not hashed yet, and how many bytes that is."""
+        row = self._database.rows(_UNREAD, (id_list(folder_ids),))[0]
+        return int(row["count"]), int(row["size_bytes"])
+
+    def soon(
+        self, kinds: Collection[TaskKind], folder_ids: Collection[str], now: datetime, until: datetime
+    ) -> list[Task]:
+        """Give the tasks of these kinds that linger and never failed: not due yet, but due by `until`."""
+        parameters = (to_epoch(now), to_epoch(until), id_list(kinds), id_list(folder_ids))
+        return [task_from(row) for row in self._database.rows(_NEAR, parameters)]
+
+    def contents_like(self, prefix: str) -> list[int]:
+        """Give the ids of the contents that have a hash, any of the six, beginning with `prefix`, in any case."""
+        low = prefix.upper()
+        found = self._database.rows(f"{_BY_PREFIX} ORDER BY 1", {"low": low, "high": f"{low}~"})
+        return [int(row["id"]) for row in found]
+
+    def files_named(self, name: bytes) -> list[int]:
+        """Give the ids of the files of this name, in whichever directory, missing ones too."""
+        return [
+            int(row["id"]) for row in self._database.rows("SELECT id FROM files WHERE name = ? ORDER BY id", (name,))
+        ]
+
+    def spellings(self, column: str, word: str) -> list[str]:
+        """Give how an entry's `column` ("model_type", "base_model") spells `word`, or for nothing alike all that it holds."""
+        if column not in {"model_type", "base_model"}:
+            raise UsageError(f"entries have no {column!r} to choose by")
+        found = self._database.rows(
+            f"SELECT DISTINCT {column} AS spelling FROM entries WHERE {column} IS NOT NULL ORDER BY 1"  # noqa: S608 - constants
+        )
+        known = [str(row["spelling"]) for row in found]
+        return [each for each in known if each.casefold() == word.casefold()] or known
+
+    def events_of(self, file_id: int, limit: int) -> list[Event]:
+        """Give the last events of a file, newest first."""
+        found = self._database.rows("SELECT * FROM events WHERE file_id = ? ORDER BY id DESC LIMIT ?", (file_id, limit))
+        return [
+            Event(
+                id=row["id"],
+                name=row["name"],
+                happened_at=from_epoch(row["happened_at"]),
+                file_id=row["file_id"],
+                folder_id=row["folder_id"],
+                details=cast("JsonObject", from_json(row["details"])) if row["details"] else {},
+            )
+            for row in found
+        ]
+
+    def scans(self, folder_ids: Collection[str], path: bytes | None = None) -> list[Task]:
+        """Give the scans owed in these folders: of one path, or for None those of whole folders and those of a run."""
+        found = self._database.rows(
+            """SELECT * FROM tasks WHERE kind = 'scan_folder' AND subject IN (SELECT value FROM json_each(?1))
+                AND (path IS ?2 OR (?2 IS NULL AND (path = x'' OR run_id IS NOT NULL))) ORDER BY id""",
+            (id_list(folder_ids), path),
+        )
+        return [task_from(row) for row in found]
+
+    def drop_scans(self, tasks: Iterable[Task]) -> int:
+        """Strike out those of these scans that still wait; gives how many. The one thing here that writes."""
+        ids = id_list(task.id for task in tasks)
+        return self._database.execute(
+            "DELETE FROM tasks WHERE kind = 'scan_folder' AND state = 'queued' AND id IN (SELECT value FROM json_each(?))",
+            (ids,),
+        ).rowcount
+
+    def sizes(self) -> Sizes:
+        """Tell how much the store holds."""
+        return Sizes(**dict(self._database.rows(_SIZES)[0]))

@@ -1,0 +1,68 @@
+"""The Store: every table behind its own noun, over one Database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelshelf.store.contents import Contents
+from modelshelf.store.database import Database
+from modelshelf.store.entries import Entries
+from modelshelf.store.events import Events
+from modelshelf.store.facts import FactTable
+from modelshelf.store.files import Files
+from modelshelf.store.folders import Folders
+from modelshelf.store.journal import Journal
+from modelshelf.store.ledger import Ledger
+from modelshelf.store.remote import Remote
+from modelshelf.store.runs import Runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Journal and catalog. What must be kept together is done inside one `database.transaction()`."""
+
+    database: Database
+    journal: Journal
+    folders: Folders
+    files: Files
+    contents: Contents
+    facts: FactTable
+    remote: Remote
+    entries: Entries
+    ledger: Ledger
+    runs: Runs
+    events: Events
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open the store for writing; where it may be new or older, the caller holds the state lock."""
+        return cls._over(Database.open(path))
+
+    @classmethod
+    def open_readonly(cls, path: Path) -> Store:
+        """Open the store beside a running daemon; every attempt to write raises StoreError."""
+        return cls._over(Database.open_readonly(path))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    @classmethod
+    def _over(cls, database: Database) -> Store:
+        return cls(
+            database=database,
+            journal=Journal(database),
+            folders=Folders(database),
+            files=Files(database),
+            contents=Contents(database),
+            facts=FactTable(database),
+            remote=Remote(database),
+            entries=Entries(database),
+            ledger=Ledger(database),
+            runs=Runs(database),
+            events=Events(database),
+        )
