@@ -12,11 +12,12 @@ from modelshelf.civitai.client import CivitaiClient
 from modelshelf.civitai.settings import ClientSettings
 from modelshelf.clock import SystemClock
 from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind
-from modelshelf.errors import ModelshelfError, StoreError
+from modelshelf.errors import FolderOffline, ModelshelfError, StoreError
 from modelshelf.logs import get_log
-from modelshelf.scheduling import Appointment, Calendar
+from modelshelf.scheduling import Appointment, Calendar, CalendarSettings
 from modelshelf.shelf.devices import DeviceTraits, device_of
 from modelshelf.shelf.intake import Intake
+from modelshelf.shelf.presence import check_presence
 from modelshelf.steps.carry_sidecars import CarrySidecars
 from modelshelf.steps.enrich_model import EnrichModel
 from modelshelf.steps.fetch_previews import FetchPreviews
@@ -84,7 +85,7 @@ class House:
             on_fatal=self._fail,
         )
         self.watch = Watch(store, self.places, self.clock, self.bell.ring)
-        self.calendar = Calendar(store, self.places, self.clock, self.bell.ring)
+        self.calendar = Calendar(store, self.places, self.clock, self.bell.ring, calendar_settings(config))
         self.workers = [Worker(Lane.DESK, self.hall)]
         self.workers += [Worker(Lane.DISK, self.hall, number) for number in range(1, self._device_count() + 1)]
         if not config.is_offline:
@@ -94,7 +95,7 @@ class House:
     def _steps(self) -> Mapping[TaskKind, Step[Any]]:
         store, places, clock = self.store, self.places, self.clock
         steps: tuple[Step[Any], ...] = (
-            ScanFolder(store, places, clock),
+            ScanFolder(store, places, clock, started_at=clock.now()),
             InspectFile(store, places, clock, self.config.hashing_limit_bytes),
             HashFile(store, places, clock),
             WriteSidecars(store, places, clock),
@@ -109,12 +110,14 @@ class House:
 
     def _devices(self) -> dict[str, frozenset[str]]:
         devices: defaultdict[str, set[str]] = defaultdict(set)
+        away = {state.id for state in self.store.folders.states() if state.offline_since is not None}
         for place in self.places.values():
-            devices[place.traits.id].add(place.folder.id)
+            if place.folder.id not in away:
+                devices[place.traits.id].add(place.folder.id)
         return {device: frozenset(folder_ids) for device, folder_ids in devices.items()}
 
     def _device_count(self) -> int:
-        return max(1, len(self._devices()))
+        return max(1, len({place.traits.id for place in self.places.values()}))
 
     def _fail(self, error: StoreError) -> None:
         log.critical("journal_lost", reason=str(error))
@@ -125,6 +128,7 @@ class House:
         """Open floor by floor: journal, workers, watch, calendar. The watch is up before the first scan is owed."""
         self._doors = doors or Doors()
         self.store.folders.sync(self.config.folders())
+        self._look_for_absent()
         recovered = self.store.journal.recover()
         log.info("journal_recovered", tasks=recovered)
         for worker in self.workers:
@@ -155,10 +159,30 @@ class House:
 
     def mend(self) -> None:
         """Do the half-minute's round: deaf or absent folders; nothing that touches a disk where all is well."""
-        for place in [place for place in self.places.values() if place.traits is AWAY]:
-            self.places[place.folder.id] = make_place(self.config, place.folder)
+        self._look_for_absent()
         if self._doors.has_watch:
             self.watch.mend()
+
+    def _look_for_absent(self) -> None:
+        """Nothing is claimed of an absent folder, not even a scan: it is found back only here."""
+        for place in [place for place in self.places.values() if place.traits is AWAY]:
+            self.places[place.folder.id] = make_place(self.config, place.folder)
+        for state in self.store.folders.states():
+            if state.offline_since is not None and state.id in self.places:
+                self._welcome(self.places[state.id], state.file_count)
+
+    def _welcome(self, place: Place, file_count: int) -> None:
+        """Scan a folder that came back."""
+        try:
+            check_presence(place.folder, file_count)
+        except FolderOffline as error:
+            log.debug("folder_stayed_away", folder=place.folder.id, reason=str(error))
+            return
+        now = self.clock.now()
+        self.store.folders.set_online(place.folder.id)
+        self.store.journal.add([NewTask(TaskKind.SCAN_FOLDER, place.folder.id, priority=Priority.CHANGED)], now)
+        log.info("folder_came_back", folder=place.folder.id)
+        self.bell.ring()
 
     def is_idle(self) -> bool:
         """Tell whether nothing is owed that is due by now."""
@@ -176,7 +200,7 @@ def make_place(config: Config, folder: Folder) -> Place:
     try:
         traits = device_of(folder.path)
     except ModelshelfError as error:
-        log.warning("folder_is_away", folder=folder.id, reason=str(error))
+        log.warning("folder_not_found", folder=folder.id, reason=str(error))
         traits = AWAY
     delay = LOCAL_DELAY_SECONDS if traits.is_local else REMOTE_DELAY_SECONDS
     return Place(
@@ -203,6 +227,17 @@ def appointment(job: Job) -> Appointment:
         cron=job.schedule.cron if job.schedule else None,
         interval=timedelta(seconds=seconds) if seconds is not None else None,
         is_forced=any(action.is_refresh_forced for action in job.actions),
+    )
+
+
+def calendar_settings(config: Config) -> CalendarSettings:
+    """Give the calendar's own settings."""
+    watch = config.file.watch
+    return CalendarSettings(
+        zone_name=config.file.schedule.timezone,
+        rescan=timedelta(seconds=watch.rescan_interval),
+        poll=timedelta(seconds=watch.poll_interval),
+        keep=timedelta(days=config.file.store.keep_days),
     )
 
 

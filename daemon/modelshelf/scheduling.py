@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -25,11 +26,18 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
-SAFETY_SCAN = timedelta(days=1)
-"""How often a healthy local folder is walked although events told nothing."""
+HOUSEKEEPING = timedelta(days=1)
+"""How often old runs and events are forgotten."""
 
-POLL_SCAN = timedelta(minutes=15)
-"""How often a folder is walked where the kernel reports no events: NFS, SMB, FUSE."""
+
+@dataclass(frozen=True, slots=True)
+class CalendarSettings:
+    """`zone_name` None: the machine's own. A folder with events is walked every `rescan`, one without every `poll`."""
+
+    zone_name: str | None = None
+    rescan: timedelta = timedelta(days=1)
+    poll: timedelta = timedelta(minutes=15)
+    keep: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +54,22 @@ class Appointment:
         """Give APScheduler's trigger for it."""
         if self.cron is not None:
             return CronTrigger.from_crontab(self.cron, timezone=zone)
-        interval = self.interval or SAFETY_SCAN
+        interval = self.interval or HOUSEKEEPING
         return IntervalTrigger(seconds=int(interval.total_seconds()), timezone=zone)
 
 
 class Calendar:
     """APScheduler as the clock only: a due job adds tasks and returns; what was missed is known from the runs."""
 
-    def __init__(self, store: Store, places: Places, clock: Clock, ring: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, places: Places, clock: Clock, ring: Callable[[], None], settings: CalendarSettings
+    ) -> None:
         self._store = store
         self._places = places
         self._clock = clock
         self._ring = ring
-        self._zone = local_zone()
+        self._settings = settings
+        self._zone = ZoneInfo(settings.zone_name) if settings.zone_name else local_zone()
         self._scheduler = BackgroundScheduler(
             timezone=self._zone,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -76,6 +87,9 @@ class Calendar:
             self._scheduler.add_job(
                 self._scan, self._safety_trigger(place), args=[place.folder.id], id=f"scan:{place.folder.id}"
             )
+        self._scheduler.add_job(
+            self._keep_house, IntervalTrigger(seconds=int(HOUSEKEEPING.total_seconds()), timezone=self._zone)
+        )
         self._scheduler.start()
 
     def close(self) -> None:
@@ -87,7 +101,7 @@ class Calendar:
         self._scheduler.wakeup()
 
     def _safety_trigger(self, place: Place) -> Any:
-        interval = SAFETY_SCAN if place.has_events else POLL_SCAN
+        interval = self._settings.rescan if place.has_events else self._settings.poll
         seconds = int(interval.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311  # spreads load
         return IntervalTrigger(seconds=seconds, timezone=self._zone)
 
@@ -102,6 +116,11 @@ class Calendar:
         begin_run(self._store, appointment, self._clock, Priority.CHANGED)
         self._ring()
 
+    def _keep_house(self) -> None:
+        before = self._clock.now() - self._settings.keep
+        self._store.runs.prune(before)
+        self._store.events.prune(before)
+
     def _scan(self, folder_id: str) -> None:
         self._store.journal.add([NewTask(TaskKind.SCAN_FOLDER, folder_id)], self._clock.now())
         self._ring()
@@ -112,7 +131,7 @@ def local_zone() -> tzinfo:
     try:
         return get_localzone()
     except (LookupError, ValueError, OSError) as error:
-        log.warning("time_zone_unknown", reason=str(error))
+        log.warning("time_zone_not_found", reason=str(error))
         return UTC
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from modelshelf.domain.model_file import ModelFile
+    from modelshelf.store.store import Store
+
 Stats = dict[str, tuple[int, int]]
 """Per file name (as `os.fsdecode` gives it): size in bytes and mtime in nanoseconds."""
 
@@ -88,3 +91,9 @@ def to_text(stats: Mapping[str, tuple[int, int]]) -> str:
 def from_text(text: str) -> Stats:
     """Read what `to_text` gave."""
     return {name: (size, mtime) for name, (size, mtime) in json.loads(text or "{}").items()}
+
+
+def model_names(store: Store, file: ModelFile) -> list[bytes]:
+    """Give the names of the model files known in the directory of `file`."""
+    known = store.files.in_directory(file.folder_id, os.path.dirname(file.path))
+    return [os.path.basename(path) for path, row in known.items() if row.missing_since is None]

@@ -14,7 +14,7 @@ from modelshelf.files import move_without_replacing
 from modelshelf.logs import get_log
 from modelshelf.sidecars.names import companions
 from modelshelf.steps.beside import Surroundings, stat_if_there
-from modelshelf.steps.place import known_file, place_of
+from modelshelf.steps.place import present_file
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class CarrySidecars:
         return outcomes
 
     def _carry(self, task: Task) -> Carried:
-        file = known_file(self.store, task)
-        here = place_of(self.places, file).locate(file)
+        file, place = present_file(self.store, self.places, task)
+        here = place.locate(file)
         before = Path(os.fsdecode(task.path))
         if stat_if_there(task.path) is not None or here == before:
             return Carried(())
@@ -88,7 +88,7 @@ class CarrySidecars:
             move_without_replacing(Path(os.fsdecode(source)), Path(os.fsdecode(target)))
         except (FileGone, WriteRefused, FileUnreadable) as error:
             log.warning("sidecar_left_behind", path=readable(source), reason=str(error))
-            return False  # the person's own move was quicker, or a file is in the way
+            return False  # budget: the person's own move was quicker, or a file is in the way
         log.info("sidecar_carried", path=readable(source), target=readable(target))
         return True
 

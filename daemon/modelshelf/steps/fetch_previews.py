@@ -14,11 +14,10 @@ from modelshelf.files import create_file
 from modelshelf.formats.pictures import picture_suffix, to_png
 from modelshelf.logs import get_log
 from modelshelf.sidecars.names import previews
-from modelshelf.steps.beside import Surroundings, from_text, to_text
+from modelshelf.steps.beside import Surroundings, from_text, model_names, to_text
 from modelshelf.steps.describe import describe
-from modelshelf.steps.place import Place, known_file, place_of
+from modelshelf.steps.place import Place, present_file
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
-from modelshelf.steps.write_sidecars import model_names
 from modelshelf.store.ledger import Writing
 
 if TYPE_CHECKING:
@@ -73,8 +72,7 @@ class FetchPreviews:
         return outcomes
 
     def _picture(self, task: Task) -> Outcome[Pictured]:
-        file = known_file(self.store, task)
-        place = place_of(self.places, file)
+        file, place = present_file(self.store, self.places, task)
         path = place.locate(file)
         description = describe(self.store, file)
         around = Surroundings.of(path.parent, model_names(self.store, file))

@@ -10,7 +10,7 @@ from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FileChanged, ModelshelfError
 from modelshelf.formats.hashes import hash_file
 from modelshelf.logs import get_log
-from modelshelf.steps.place import is_as_it_was, known_file, place_of
+from modelshelf.steps.place import is_as_it_was, present_file
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class HashFile:
         return outcomes
 
     def _hash(self, task: Task, reins: Reins) -> Done[HashedFile]:
-        file = known_file(self.store, task)
-        place = place_of(self.places, file)
+        file, place = present_file(self.store, self.places, task)
         started = self.clock.monotonic()
         hashed = hash_file(
             place.locate(file),

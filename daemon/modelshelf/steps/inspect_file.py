@@ -13,7 +13,7 @@ from modelshelf.errors import ModelshelfError
 from modelshelf.formats.embedded import embedded_facts
 from modelshelf.formats.inspect import read_header
 from modelshelf.logs import get_log
-from modelshelf.steps.place import is_as_it_was, known_file, place_of
+from modelshelf.steps.place import is_as_it_was, present_file
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class InspectFile:
         return outcomes
 
     def _inspect(self, task: Task) -> Outcome[Inspection]:
-        file = known_file(self.store, task)
-        header = read_header(place_of(self.places, file).locate(file))
+        file, place = present_file(self.store, self.places, task)
+        header = read_header(place.locate(file))
         return Done(task, Inspection(file, header, embedded_facts(header), self._skip_reason(file, header)))
 
     def _skip_reason(self, file: ModelFile, header: Header) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,6 +11,8 @@ from modelshelf.domain.display import readable
 from modelshelf.domain.folder import WatchMode
 from modelshelf.domain.output import Spot
 from modelshelf.errors import FileGone, FolderOffline
+from modelshelf.shelf.presence import check_presence
+from modelshelf.steps.beside import stat_if_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +78,20 @@ def known_file(store: Store, task: Task) -> ModelFile:
         where = readable(file.path) if file else f"file {task.subject}"
         raise FileGone(f"{where} is no longer on the shelf")
     return file
+
+
+def present_file(store: Store, places: Places, task: Task) -> tuple[ModelFile, Place]:
+    """Give the file that a task is about and its Place, seeing first that it lies there.
+
+    Raises FolderOffline where the whole folder is away: nothing may be written into an empty mount point.
+    """
+    file = known_file(store, task)
+    place = place_of(places, file)
+    path = os.fsencode(place.locate(file))
+    if stat_if_there(path) is None:
+        check_presence(place.folder, 1)
+        raise FileGone(f"{readable(path)} is no longer there")
+    return file, place
 
 
 def is_as_it_was(store: Store, file: ModelFile) -> bool:

@@ -16,7 +16,7 @@ from modelshelf.gallery.content import Card, CardState, GalleryContent
 from modelshelf.gallery.gallery import render_gallery
 from modelshelf.logs import get_log
 from modelshelf.shelf.presence import check_presence
-from modelshelf.steps.render_page import gallery_path, page_path, relative_link, write_page
+from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:

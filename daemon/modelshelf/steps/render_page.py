@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import FileGone, FileUnreadable, ModelshelfError, WriteRefused
-from modelshelf.files import make_directory, read_limited, replace_file
+from modelshelf.errors import ModelshelfError
 from modelshelf.gallery.content import PageContent
-from modelshelf.gallery.mark import MARK_REACH_BYTES, is_ours
 from modelshelf.gallery.page import render_page
-from modelshelf.logs import get_log
 from modelshelf.sidecars.names import previews
 from modelshelf.steps.beside import from_text
 from modelshelf.steps.describe import describe, owner_of_stem
-from modelshelf.steps.place import Place, known_file, place_of
+from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
+from modelshelf.steps.place import Place, present_file
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -28,14 +26,9 @@ if TYPE_CHECKING:
 
     from modelshelf.domain.description import Description
     from modelshelf.domain.model_file import ModelFile
-    from modelshelf.domain.output import Spot
     from modelshelf.domain.task import Task
     from modelshelf.steps.place import Places
     from modelshelf.store.store import Store
-
-log = get_log(__name__)
-
-MAX_PAGE_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +59,7 @@ class RenderPage:
         return outcomes
 
     def _page(self, task: Task) -> Outcome[Paged]:
-        file = known_file(self.store, task)
-        place = place_of(self.places, file)
+        file, place = present_file(self.store, self.places, task)
         description = describe(self.store, file)
         if owner_of_stem(self.store, file).id != file.id:
             return Done(task, Paged(file, has_page=False))
@@ -102,34 +94,3 @@ class RenderPage:
         for each in done:
             self.store.entries.set_page(each.result.file.id, has_page=each.result.has_page)
         return []
-
-
-def page_path(place: Place, spot: Spot) -> Path:
-    """Give where a model's page goes, as `output.metadata.html` says."""
-    return spot.place(place.output.html.path, place.output.html.filename)
-
-
-def gallery_path(place: Place) -> Path:
-    """Give where a folder's gallery goes: a relative name counts from the folder."""
-    return place.root / place.output.html.gallery_path
-
-
-def relative_link(target: Path, page: Path) -> str:
-    """Give the path of `target` as seen from `page`, with `/` between its parts and nothing quoted yet."""
-    return os.path.relpath(target, page.parent)
-
-
-def write_page(target: Path, content: bytes, place: Place) -> bool:
-    """Write a page of ours; False where somebody else's file is in the way or the folder may not be written."""
-    try:
-        standing, status = read_limited(target, MAX_PAGE_BYTES) if os.path.lexists(target) else (b"", None)
-        if status is not None and (place.output.html.is_existing_skipped or not is_ours(standing[:MARK_REACH_BYTES])):
-            log.info("page_left_alone", path=readable(target))
-            return is_ours(standing[:MARK_REACH_BYTES])
-        if target.parent != place.root and not target.parent.is_dir():
-            make_directory(target.parent)
-        replace_file(target, content, expected=status)
-    except (WriteRefused, FileGone, FileUnreadable) as error:
-        log.warning("page_not_written", path=readable(target), reason=str(error))
-        return target.exists()
-    return True

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.display import readable
 from modelshelf.domain.model_file import Fingerprint, ScanPhase
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import FolderOffline, ModelshelfError
+from modelshelf.errors import FileUnreadable, FolderOffline, ModelshelfError
+from modelshelf.files import is_leftover, remove_leftovers
 from modelshelf.logs import get_log
 from modelshelf.shelf.presence import check_presence
 from modelshelf.shelf.walk import walk
@@ -23,6 +24,7 @@ from modelshelf.steps.taking_note import Notes, take_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from modelshelf.clock import Clock
     from modelshelf.domain.model_file import ModelFile
@@ -60,6 +62,7 @@ class ScanFolder:
     store: Store
     places: Places
     clock: Clock
+    started_at: datetime
     gate: WholenessGate = field(default_factory=WholenessGate)
     kind: TaskKind = TaskKind.SCAN_FOLDER
 
@@ -144,6 +147,7 @@ class ScanFolder:
             sweep.unreadable.append(listing.directory)
             log.warning("directory_not_read", path=readable(listing.directory), reason=str(listing.error))
             return
+        self._clear(sweep.place, listing)
         rows = self.store.files.in_directory(sweep.place.folder.id, listing.directory)
         sweep.notes.total += len(listing.models)
         for path, fingerprint in listing.models.items():
@@ -152,6 +156,16 @@ class ScanFolder:
                 sweep.looks.append(look)
         self._compare_companions(sweep, listing, rows)
         sweep.gone += [row for path, row in rows.items() if row.missing_since is None and path not in listing.models]
+
+    def _clear(self, place: Place, listing: Listing) -> None:
+        """Remove our own unfinished files of before this daemon's start: a kill left them."""
+        if not any(is_leftover(name) for name in listing.names):
+            return
+        age_seconds = (self.clock.now() - self.started_at).total_seconds()
+        try:
+            remove_leftovers(place.root / os.fsdecode(listing.directory), older_than_seconds=age_seconds)
+        except FileUnreadable as error:
+            log.warning("leftover_not_removed", directory=readable(listing.directory), reason=str(error))
 
     def _compare_companions(self, sweep: Sweep, listing: Listing, rows: dict[bytes, ModelFile]) -> None:
         stems = frozenset(os.path.basename(row.stem) for row in rows.values())
@@ -192,8 +206,6 @@ class ScanFolder:
             self._record_offline(folder_id, sweep.offline_reason)
             self._end_run(task)
             return sweep.notes.new
-        if self.store.folders.set_online(folder_id):
-            log.info("folder_came_back", folder=folder_id)
         gone = [row for row in sweep.gone if self._is_gone(sweep.place, row)]
         if gone:
             self._record_missing(sweep, gone)

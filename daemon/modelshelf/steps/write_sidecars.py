@@ -17,9 +17,9 @@ from modelshelf.sidecars.facts import found_facts
 from modelshelf.sidecars.names import previews
 from modelshelf.sidecars.plan import plan_sidecars, sidecar_paths
 from modelshelf.sidecars.reading import read_beside, read_sidecar
-from modelshelf.steps.beside import Surroundings, to_text
+from modelshelf.steps.beside import Surroundings, model_names, to_text
 from modelshelf.steps.describe import describe, owner_of_stem
-from modelshelf.steps.place import Place, known_file, place_of
+from modelshelf.steps.place import Place, present_file
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 from modelshelf.store.ledger import Writing
 
@@ -79,8 +79,7 @@ class WriteSidecars:
         return outcomes
 
     def _describe(self, task: Task, listed: dict[Path, Surroundings]) -> Beside:
-        file = known_file(self.store, task)
-        place = place_of(self.places, file)
+        file, place = present_file(self.store, self.places, task)
         path = place.locate(file)
         around = listed.get(path.parent) or Surroundings.of(path.parent, model_names(self.store, file))
         listed[path.parent] = around
@@ -193,12 +192,6 @@ def put_in_place(plan: Plan, content: bytes, intend: Callable[[os.stat_result], 
     if not plan.path.parent.is_dir():
         make_directory(plan.path.parent)
     return create_file(plan.path, content, on_ready=intend)
-
-
-def model_names(store: Store, file: ModelFile) -> list[bytes]:
-    """Give the names of the model files known in the directory of `file`."""
-    known = store.files.in_directory(file.folder_id, os.path.dirname(file.path))
-    return [os.path.basename(path) for path, row in known.items() if row.missing_since is None]
 
 
 def read_civitai_json(body: JsonObject, sha256: str | None) -> list[Fact]:

@@ -58,11 +58,10 @@ class Watch(threading.Thread):
         return observer is not None and observer.is_alive()
 
     def mend(self) -> None:
-        """Watch again what is no longer watched, and scan a folder that came back; touches no disk where all is well."""
+        """Watch again what is no longer watched, and scan it; touches no disk where all is well."""
         for place in self._places.values():
-            is_offline = self._store.folders.state(place.folder.id).offline_since is not None
             is_deaf = place.has_events and not self.is_alive_for(place.folder.id)
-            if (is_offline or is_deaf) and self._is_present(place):
+            if is_deaf and self._is_present(place):
                 self._observe(place)
                 self._dirty.mark(place.folder.id, WHOLE, DirtyReach.TREE)
 
@@ -70,7 +69,7 @@ class Watch(threading.Thread):
         try:
             check_presence(place.folder, self._store.folders.state(place.folder.id).file_count)
         except ModelshelfError as error:
-            log.debug("folder_still_away", folder=place.folder.id, reason=str(error))
+            log.debug("folder_stayed_away", folder=place.folder.id, reason=str(error))
             return False  # budget: absence is the answer here, and the scan has reported it
         return True
 

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelshelf.domain.failure import FailureKind
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from modelshelf.worker.wake import Bell
 
 log = get_log(__name__)
+
+DERIVED_FROM_FILES = {TaskKind.INSPECT_FILE, TaskKind.HASH_FILE}
+LOOK_FIRST = timedelta(seconds=2)
 
 PAUSE_SECONDS = 5.0
 """After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
@@ -203,8 +207,7 @@ class Worker(threading.Thread):
         kind = FailureKind.HASH if task.kind is TaskKind.HASH_FILE else error.kind
         match decide(error, task.attempts, now, random.random()):  # noqa: S311  # jitter, not a secret
             case Forget():
-                journal.settle([task])
-                self._end_run(task)
+                self._forget(task)
                 log.info("task_forgotten", kind=task.kind, subject=task.subject, reason=str(error))
             case GiveUp(reason):
                 journal.fail(task, reason, kind, now)
@@ -216,6 +219,17 @@ class Worker(threading.Thread):
                 journal.retry_at(task, due_at, str(error), kind, now)
                 log.warning("task_put_off", kind=task.kind, subject=task.subject, reason=str(error), due_at=str(due_at))
 
+    def _forget(self, task: Task) -> None:
+        """Strike a task out, unless it would only come back: a file that is read until a scan has found it missing."""
+        journal, now = self._hall.store.journal, self._hall.clock.now()
+        looks = self._second_look(task)
+        journal.add(looks, now)
+        if looks and task.kind in DERIVED_FROM_FILES:
+            journal.retry_at(task, now + LOOK_FIRST, "looked for again first", FailureKind.ACCESS, now)
+        else:
+            journal.settle([task])
+        self._end_run(task)
+
     def _end_run(self, task: Task) -> None:
         if task.kind is TaskKind.SCAN_FOLDER and task.run_id is not None:
             self._hall.store.runs.end(task.run_id, self._hall.clock.now())
@@ -225,6 +239,6 @@ class Worker(threading.Thread):
         if ORDER[task.kind].subject is not Subject.FILE:
             return []
         file = self._hall.store.files.get(int(task.subject))
-        if file is None:
+        if file is None or file.missing_since is not None:
             return []
         return [NewTask(TaskKind.SCAN_FOLDER, file.folder_id, path=file.path, priority=Priority.DROP)]

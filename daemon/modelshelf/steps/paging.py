@@ -1,0 +1,53 @@
+"""Where pages go, how they link to what lies around them, and how they are written."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.display import readable
+from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
+from modelshelf.files import make_directory, read_limited, replace_file
+from modelshelf.gallery.mark import MARK_REACH_BYTES, is_ours
+from modelshelf.logs import get_log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelshelf.domain.output import Spot
+    from modelshelf.steps.place import Place
+
+log = get_log(__name__)
+
+MAX_PAGE_BYTES = 256 * 1024 * 1024
+
+
+def page_path(place: Place, spot: Spot) -> Path:
+    """Give where a model's page goes, as `output.metadata.html` says."""
+    return spot.place(place.output.html.path, place.output.html.filename)
+
+
+def gallery_path(place: Place) -> Path:
+    """Give where a folder's gallery goes: a relative name counts from the folder."""
+    return place.root / place.output.html.gallery_path
+
+
+def relative_link(target: Path, page: Path) -> str:
+    """Give the path of `target` as seen from `page`, with `/` between its parts and nothing quoted yet."""
+    return os.path.relpath(target, page.parent)
+
+
+def write_page(target: Path, content: bytes, place: Place) -> bool:
+    """Write a page of ours; False where somebody else's file is in the way or the folder may not be written."""
+    try:
+        standing, status = read_limited(target, MAX_PAGE_BYTES) if os.path.lexists(target) else (b"", None)
+        if status is not None and (place.output.html.is_existing_skipped or not is_ours(standing[:MARK_REACH_BYTES])):
+            log.info("page_left_alone", path=readable(target))
+            return is_ours(standing[:MARK_REACH_BYTES])
+        if target.parent != place.root and not target.parent.is_dir():
+            make_directory(target.parent)
+        replace_file(target, content, expected=status)
+    except (WriteRefused, FileGone, FileUnreadable) as error:
+        log.warning("page_not_written", path=readable(target), reason=str(error))
+        return target.exists()
+    return True
