@@ -126,17 +126,27 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def is_leftover(name: bytes) -> bool:
+    """Tell whether this is the name of a temporary file of ours."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
 def remove_leftovers(directory: Path, *, older_than_seconds: float = LEFTOVER_AGE_SECONDS) -> int:
     """Delete our own temporary files that a crash left in `directory`, and give how many; others' files are never touched."""
     removed = 0
     oldest_kept = time.time() - older_than_seconds
     with _translated(directory, "list"), os.scandir(os.fsencode(directory)) as entries:
-        for entry in entries:
-            if _LEFTOVER.fullmatch(entry.name) and _is_stale(entry, oldest_kept):
-                with suppress(FileNotFoundError):
-                    Path(os.fsdecode(entry.path)).unlink()
-                    removed += 1
+        for entry in [each for each in entries if is_leftover(each.name) and _is_stale(each, oldest_kept)]:
+            removed += _is_removed(Path(os.fsdecode(entry.path)))
     return removed
+
+
+def _is_removed(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_stale(entry: os.DirEntry[bytes], oldest_kept: float) -> bool:
@@ -212,7 +222,7 @@ def _holds(path: Path, status: os.stat_result, content: bytes) -> bool:
     try:
         return read_limited(path, len(content))[0] == content
     except FileUnreadable:
-        return False
+        return False  # budget: what cannot be read is not known to be equal, so it is replaced
 
 
 def _written(

@@ -6,42 +6,22 @@ name is also A1111's, and it replaces the notes that people keep there.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.fact import Field
-from modelshelf.domain.output import fill
 from modelshelf.sidecars.classify import Dialect
 from modelshelf.sidecars.mark import EXTENSIONS, is_marked
 from modelshelf.sidecars.values import storable_object
 from modelshelf.sidecars.writer import Layout, Planned, Wanted, merged_into
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from modelshelf.domain.civitai import Model, ModelVersion, Sibling
     from modelshelf.domain.description import Description
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
-    from modelshelf.domain.output import MetadataOutput
     from modelshelf.sidecars.mark import Digests
     from modelshelf.sidecars.reading import FoundSidecar
 
 _LAYOUT = Layout(indent=2, is_ascii=True)
 _DIALECTS = frozenset({Dialect.CIVITSCRAPER, Dialect.CIVITAI_VERSION})
-_UNFIT_IN_TYPE = re.compile(r"[^\w .+-]")
-
-
-def path_of(description: Description, model_path: Path, metadata: MetadataOutput, base_directory: Path | None) -> Path:
-    """Give the place that the templates name; with a base directory, `{model_dir}` is `<base directory>/<model type>`.
-
-    The type may be a stranger's word: it is cut down to what cannot leave its directory. A relative path starts at the model.
-    """
-    model_type = _UNFIT_IN_TYPE.sub("", description.text(Field.MODEL_TYPE) or "").strip(" .") or None
-    placed = model_path
-    if base_directory is not None:
-        placed = base_directory / (model_type or "Other") / model_path.name
-    directory = fill(metadata.path, placed, model_type)
-    return placed.parent / directory / fill(metadata.filename, placed, model_type)
 
 
 def compose(description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelshelf.domain.description import Description
-    from modelshelf.domain.output import Output
+    from modelshelf.domain.output import Output, Spot
     from modelshelf.sidecars.mark import Digests
     from modelshelf.sidecars.reading import FoundSidecar
     from modelshelf.sidecars.writer import Writer
@@ -43,21 +43,21 @@ _WRITERS: dict[Dialect, Writer] = {
 }
 
 
-def sidecar_paths(description: Description, model_path: Path, output: Output) -> dict[Path, Dialect]:
+def sidecar_paths(spot: Spot, output: Output) -> dict[Path, Dialect]:
     """Give where this model's sidecars belong; a path away from the model must be read before planning."""
     if output.metadata is not None:
-        path = civitscraper.path_of(description, model_path, output.metadata, output.base_directory)
-        return {path: Dialect.CIVITSCRAPER}
-    stem = os.path.splitext(model_path.name)[0]
+        return {spot.place(output.metadata.path, output.metadata.filename): Dialect.CIVITSCRAPER}
+    path = spot.model_path
+    stem = os.path.splitext(path.name)[0]
     return {
-        model_path.parent / f"{stem}.civitai.info": Dialect.CIVITAI_VERSION,
-        model_path.parent / f"{stem}.json": Dialect.FORGE,
+        path.parent / f"{stem}.civitai.info": Dialect.CIVITAI_VERSION,
+        path.parent / f"{stem}.json": Dialect.FORGE,
     }
 
 
 def plan_sidecars(
     description: Description,
-    model_path: Path,
+    spot: Spot,
     output: Output,
     existing: Sequence[FoundSidecar],
     ours_of: Callable[[Path], Digests],
@@ -69,7 +69,7 @@ def plan_sidecars(
     found = {each.path: each for each in existing}
     return [
         _plan(description, path, dialect, found.get(path), ours_of(path))
-        for path, dialect in sidecar_paths(description, model_path, output).items()
+        for path, dialect in sidecar_paths(spot, output).items()
     ]
 
 

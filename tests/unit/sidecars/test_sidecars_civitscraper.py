@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.domain.fact import Field
-from modelshelf.domain.output import MetadataOutput
 from modelshelf.sidecars import civitscraper, forge, mark
 from modelshelf.sidecars.writer import Planned
 from tests.unit.sidecars.sidecar_builders import describe, loaded, model, spoken, unwritten, version, version_body
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonObject
 
 PATH = Path("foo.json")
-MODEL_PATH = Path("/models/loras/foo.v2.safetensors")
 ENRICHED = describe(version=version(), model=model())
 
 
@@ -125,35 +123,3 @@ def test_our_own_forge_file_makes_room_unless_somebody_added_to_it() -> None:
     assert "parentModel" in spoken(civitscraper.compose(ENRICHED, unwritten(PATH, content), {}).content)
     kept = civitscraper.compose(ENRICHED, unwritten(PATH, content | {"notes": "mine"}), {})
     assert kept.content is None
-
-
-@pytest.mark.parametrize(
-    ("metadata", "path"),
-    [
-        (MetadataOutput(), "/models/loras/foo.v2.json"),
-        (MetadataOutput("{model_dir}/meta", "{model_type}-{model_name}.json"), "/models/loras/meta/LORA-foo.v2.json"),
-        (MetadataOutput("/out/{model_type}"), "/out/LORA/foo.v2.json"),
-        (MetadataOutput("meta"), "/models/loras/meta/foo.v2.json"),
-    ],
-)
-def test_the_templates_say_where(metadata: MetadataOutput, path: str) -> None:
-    known = describe({Field.MODEL_TYPE: "LORA"})
-    assert civitscraper.path_of(known, MODEL_PATH, metadata, None) == Path(path)
-
-
-def test_a_base_directory_takes_the_place_of_the_models() -> None:
-    known = describe({Field.MODEL_TYPE: "LORA"})
-    path = civitscraper.path_of(known, MODEL_PATH, MetadataOutput(), Path("/out"))
-    assert path == Path("/out/LORA/foo.v2.json")
-    assert civitscraper.path_of(describe(), MODEL_PATH, MetadataOutput(), Path("/out")) == Path(
-        "/out/Other/foo.v2.json"
-    )
-
-
-@pytest.mark.parametrize("model_type", ["../../etc", "..", "/etc", "a/../..", ".hidden", "a\0b", " . "])
-def test_a_strangers_type_never_leads_out_of_the_directory(model_type: str) -> None:
-    known = describe({Field.MODEL_TYPE: model_type})
-    path = civitscraper.path_of(known, MODEL_PATH, MetadataOutput("/out/{model_type}"), None)
-    assert path.parent.parent == Path("/out")
-    assert path.parent.name not in {"", ".", ".."}
-    assert "\0" not in str(path)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelshelf.domain.fact import Field
-from modelshelf.domain.output import MetadataOutput, Output
+from modelshelf.domain.output import MetadataOutput, Output, Spot
 from modelshelf.errors import FileChanged
 from modelshelf.files import create_file, replace_file
 from modelshelf.sidecars import mark
@@ -59,7 +59,7 @@ def beside(model_path: Path) -> list[FoundSidecar]:
 
 def write(known: Description, model_path: Path, output: Output, ledger: Ledger) -> list[Plan]:
     """Do what the step does: plan, then write."""
-    plans = plan_sidecars(known, model_path, output, beside(model_path), ledger.of)
+    plans = plan_sidecars(known, Spot(model_path), output, beside(model_path), ledger.of)
     for plan in plans:
         if plan.content is None:
             continue
@@ -72,7 +72,7 @@ def write(known: Description, model_path: Path, output: Output, ledger: Ledger) 
 
 
 def test_by_default_the_answer_and_the_forge_file_stand_beside_the_model(tmp_path: Path) -> None:
-    plans = plan_sidecars(KNOWN, tmp_path / "foo.v2.safetensors", Output(), [], lambda _: {})
+    plans = plan_sidecars(KNOWN, Spot(tmp_path / "foo.v2.safetensors"), Output(), [], lambda _: {})
     assert [(each.path.name, each.dialect, each.expected) for each in plans] == [
         ("foo.v2.civitai.info", Dialect.CIVITAI_VERSION, None),
         ("foo.v2.json", Dialect.FORGE, None),
@@ -81,13 +81,15 @@ def test_by_default_the_answer_and_the_forge_file_stand_beside_the_model(tmp_pat
 
 
 def test_with_civitscrapers_output_its_json_is_written_and_nothing_else(tmp_path: Path) -> None:
-    plans = plan_sidecars(KNOWN, tmp_path / "foo.safetensors", CIVITSCRAPER, [], lambda _: {})
+    plans = plan_sidecars(KNOWN, Spot(tmp_path / "foo.safetensors"), CIVITSCRAPER, [], lambda _: {})
     assert [(each.path, each.dialect) for each in plans] == [(tmp_path / "foo.json", Dialect.CIVITSCRAPER)]
 
 
 def test_a_base_directory_is_known_before_planning() -> None:
-    output = Output(metadata=MetadataOutput(), base_directory=Path("/out"))
-    assert sidecar_paths(KNOWN, Path("/models/foo.ckpt"), output) == {Path("/out/LORA/foo.json"): Dialect.CIVITSCRAPER}
+    output = Output(metadata=MetadataOutput())
+    assert sidecar_paths(Spot(Path("/models/foo.ckpt"), "LORA", Path("/out")), output) == {
+        Path("/out/LORA/foo.json"): Dialect.CIVITSCRAPER
+    }
 
 
 @pytest.mark.parametrize("output", [Output(), CIVITSCRAPER])
@@ -123,7 +125,9 @@ def test_a_users_file_is_merged_and_theirs_to_the_last_key(tmp_path: Path) -> No
 
 def test_an_edit_between_plan_and_write_wins(tmp_path: Path) -> None:
     found(tmp_path / "foo.json", {"notes": "mine"})
-    plans = plan_sidecars(KNOWN, tmp_path / "foo.safetensors", Output(), beside(tmp_path / "foo.ckpt"), lambda _: {})
+    plans = plan_sidecars(
+        KNOWN, Spot(tmp_path / "foo.safetensors"), Output(), beside(tmp_path / "foo.ckpt"), lambda _: {}
+    )
     (tmp_path / "foo.json").write_bytes(b'{"notes": "mine, longer"}')
     plan = plans[1]
     assert plan.content is not None
@@ -135,7 +139,7 @@ def test_an_edit_between_plan_and_write_wins(tmp_path: Path) -> None:
 def test_a_refusal_names_its_reason_and_plans_no_content(tmp_path: Path) -> None:
     found(tmp_path / "foo.json", [1, 2])
     found(tmp_path / "foo.civitai.info", {})
-    plans = plan_sidecars(KNOWN, tmp_path / "foo.ckpt", Output(), beside(tmp_path / "foo.ckpt"), lambda _: {})
+    plans = plan_sidecars(KNOWN, Spot(tmp_path / "foo.ckpt"), Output(), beside(tmp_path / "foo.ckpt"), lambda _: {})
     assert [each.content for each in plans] == [None, None]
     assert all(each.refusal and "left alone" in each.refusal for each in plans)
 
