@@ -15,12 +15,13 @@ $(VENV)/.ready: pyproject.toml packaging/constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c packaging/constraints.txt -e .
 	@touch $@
 
-# Watch MODELS=/a/folder against the real Civitai; without MODELS a demo shelf with a local stand-in.
+# Watch MODELS=/a/folder against the real Civitai, whatever configuration file lies around;
+# without MODELS a demo shelf with a local stand-in.
 run: setup
 ifeq ($(strip $(MODELS)),)
 	@$(BIN)/python -m contrib.demo
 else
-	@MODEL_PATH="$(abspath $(MODELS))" $(BIN)/modelshelf run
+	@MODEL_PATH="$(abspath $(MODELS))" $(BIN)/modelshelf --config /dev/null run
 endif
 
 # What tests and linters need beside the program.

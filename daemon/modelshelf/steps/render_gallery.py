@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 VIDEO_SUFFIXES = (b".mp4", b".webm")
+NOT_RIGHT = {Verdict.BROKEN, Verdict.INCOMPLETE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def card_of(entry: Entry, place: Place, gallery: Path) -> Card:
         size_bytes=entry.size_bytes,
         added_at=entry.first_seen_at,
         state=card_state(entry),
-        reason=entry.reason or entry.waiting_reason,
+        reason=entry.waiting_reason or (entry.reason if entry.verdict in NOT_RIGHT else None),
     )
 
 
@@ -113,7 +114,7 @@ def card_state(entry: Entry) -> CardState:
     """Say in one word how things stand with a file."""
     if entry.waiting_reason or entry.verdict is None:
         return CardState.WAITING
-    if entry.verdict in {Verdict.BROKEN, Verdict.INCOMPLETE}:
+    if entry.verdict in NOT_RIGHT:
         return CardState(entry.verdict)
     return CardState.OK if entry.values.get(Field.VERSION_ID) is not None else CardState.UNIDENTIFIED
 
