@@ -1,0 +1,170 @@
+"""Reading a safetensors header, by the rules of safetensors 0.8 (tensor.rs), except that an unknown dtype is no fault.
+
+Layout: a little-endian u64 N, N bytes of JSON, tensor data. Never more than 8 + N bytes are read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from modelshelf.domain.header import Format, Verdict
+from modelshelf.errors import BrokenModelFile
+from modelshelf.formats.contents import Contents, judge_length
+
+if TYPE_CHECKING:
+    from modelshelf.formats.regular_file import RegularFile
+
+PREFIX_BYTES = 8
+MAX_HEADER_BYTES = 100_000_000
+_MAX_COMMAS = 5_000_000
+"""Bounds the memory that JSON of a lawful length may take; the largest real headers have some 50 000."""
+_MAX_U64 = 2**64 - 1
+_METADATA = "__metadata__"
+
+_BITS = {
+    **dict.fromkeys(("F4",), 4),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("I16", "U16", "F16", "BF16"), 16),
+    **dict.fromkeys(("I32", "U32", "F32"), 32),
+    **dict.fromkeys(("C64", "F64", "I64", "U64"), 64),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def header_length(head: bytes) -> int | None:
+    """Give N if the first bytes can begin a safetensors file, else None; 64 bytes are enough."""
+    length = int.from_bytes(head[:PREFIX_BYTES], "little")
+    is_plausible = len(head) > PREFIX_BYTES and 2 <= length <= MAX_HEADER_BYTES  # noqa: PLR2004  # "{}"
+    return length if is_plausible and head[PREFIX_BYTES:].lstrip(b" \t\r\n").startswith(b"{") else None
+
+
+def read_safetensors(file: RegularFile) -> Contents:
+    """Give what the header says, and whether the file is as long as it says; BrokenModelFile if it breaks a rule."""
+    length = int.from_bytes(file.read_at(0, PREFIX_BYTES), "little")
+    start = PREFIX_BYTES + length
+    if start > file.size_bytes:
+        reason = f"has {file.size_bytes:,} bytes, and its header alone takes {start:,}"
+        return Contents(Format.SAFETENSORS, Verdict.INCOMPLETE, reason)
+    header = _parse(file.read_at(PREFIX_BYTES, length))
+    metadata = _metadata(header.pop(_METADATA, None))
+    tensors = sorted((_tensor(name, entry) for name, entry in header.items()), key=lambda each: (each.begin, each.end))
+    declared = start + _data_length(tensors)
+    judgement = judge_length(file.size_bytes, declared)
+    return Contents(
+        format=Format.SAFETENSORS,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        declared_size_bytes=declared,
+        shapes={each.name: each.shape for each in tensors},
+        dtypes=_bytes_per_dtype(tensors),
+        metadata=metadata,
+    )
+
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    if raw.count(b",") > _MAX_COMMAS:
+        raise BrokenModelFile("its header lists more values than any model has")
+    try:
+        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        if b"\\u" in raw:
+            json.dumps(header, ensure_ascii=False).encode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BrokenModelFile("its header is not UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise BrokenModelFile("its header has half a character (a lone surrogate)") from error
+    except RecursionError as error:
+        raise BrokenModelFile("its header is nested too deeply") from error
+    except ValueError as error:
+        raise BrokenModelFile(f"its header is not valid JSON: {error}") from error
+    return dict(header)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build an object as the reference does: a later key wins, but `__metadata__` and a tensor's fields stand once."""
+    built = dict(pairs)
+    if len(built) < len(pairs):
+        names = [name for name, _ in pairs]
+        for name in (_METADATA, "dtype", "shape", "data_offsets"):
+            if names.count(name) > 1:
+                raise ValueError(f"{name} stands there twice")
+    return built
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _metadata(value: object) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BrokenModelFile("its __metadata__ is not an object")
+    for key, text in value.items():
+        if not isinstance(text, str):
+            raise BrokenModelFile(f"its __metadata__ has a value that is not text: {_shown(key)}")
+    return value
+
+
+def _tensor(name: str, entry: Any) -> _Tensor:
+    match entry:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [begin, end]}:
+            pass
+        case [str(dtype), list(shape), [begin, end]]:
+            pass
+        case _:
+            raise BrokenModelFile(f"tensor {_shown(name)} lacks dtype, shape or data_offsets")
+    if not all(type(number) is int and 0 <= number <= _MAX_U64 for number in (*shape, begin, end)):
+        raise BrokenModelFile(f"tensor {_shown(name)} has a shape or offset that is no whole number")
+    tensor = _Tensor(name, dtype, tuple(shape), begin, end)
+    _require_size(tensor)
+    return tensor
+
+
+def _require_size(tensor: _Tensor) -> None:
+    if tensor.end < tensor.begin:
+        raise BrokenModelFile(f"tensor {_shown(tensor.name)} ends before it begins")
+    bits = _BITS.get(tensor.dtype)
+    if bits is None:
+        return
+    needed_bits = bits
+    for extent in tensor.shape:
+        needed_bits *= extent
+        if needed_bits > _MAX_U64 * bits:
+            raise BrokenModelFile(f"tensor {_shown(tensor.name)} has a shape beyond all bounds")
+    if needed_bits != (tensor.end - tensor.begin) * 8:
+        raise BrokenModelFile(f"tensor {_shown(tensor.name)} does not have the size that its shape and dtype need")
+
+
+def _data_length(tensors: list[_Tensor]) -> int:
+    if not tensors:
+        return 0
+    if tensors[0].begin:
+        raise BrokenModelFile(f"its first tensor, {_shown(tensors[0].name)}, does not begin at 0")
+    for before, after in pairwise(tensors):
+        if after.begin != before.end:
+            fault = "overlap" if after.begin < before.end else "leave a hole"
+            raise BrokenModelFile(f"tensors {_shown(before.name)} and {_shown(after.name)} {fault}")
+    return tensors[-1].end
+
+
+def _bytes_per_dtype(tensors: list[_Tensor]) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for each in tensors:
+        totals[each.dtype] = totals.get(each.dtype, 0) + each.end - each.begin
+    return totals
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 80 else name[:80] + "...")  # noqa: PLR2004
