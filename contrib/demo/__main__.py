@@ -76,6 +76,9 @@ def main() -> int:
         try:
             if wait_for(models / "gallery.html", daemon):
                 show_a_drop(DROPPED, models, daemon)
+            if daemon.poll() is not None:
+                say("the daemon ended; its last lines above say why")
+                return 1
             say(f"open the gallery in a browser: {models / 'gallery.html'}")
             say(f"drop files into {models} yourself, or ask in another terminal (Ctrl-C here ends it):")
             print(f"    {Path(sys.executable).parent}/modelshelf --config {ROOT / 'modelshelf.yaml'} status", flush=True)
