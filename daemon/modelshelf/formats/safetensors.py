@@ -60,7 +60,7 @@ def read_safetensors(file: RegularFile) -> Contents:
     header = _parse(file.read_at(PREFIX_BYTES, length))
     metadata = _metadata(header.pop(_METADATA, None))
     tensors = sorted((_tensor(name, entry) for name, entry in header.items()), key=lambda each: (each.begin, each.end))
-    declared = start + _data_length(tensors)
+    declared = start + _tensors_length(tensors)
     judgement = judge_length(file.size_bytes, declared)
     return Contents(
         format=Format.SAFETENSORS,
@@ -147,7 +147,7 @@ def _require_size(tensor: _Tensor) -> None:
         raise BrokenModelFile(f"tensor {_shown(tensor.name)} does not have the size that its shape and dtype need")
 
 
-def _data_length(tensors: list[_Tensor]) -> int:
+def _tensors_length(tensors: list[_Tensor]) -> int:
     if not tensors:
         return 0
     if tensors[0].begin:
