@@ -36,8 +36,7 @@ test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	rm -f .coverage .coverage.*
-	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(BIN)/python -m pytest --cov --cov-report=
-	$(BIN)/coverage report
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 # Speed against public tools, as ratios within one run.
 bench: $(VENV)/.ready-dev
