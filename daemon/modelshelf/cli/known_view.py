@@ -1,0 +1,187 @@
+"""How `why` shows what is known of a file: for eyes, and as JSON."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from modelshelf.cli.hash import NAMES
+from modelshelf.cli.showing import show_heading, show_line, show_pairs, show_table
+from modelshelf.cli.status import WORDS_OF_STATES
+from modelshelf.cli.subjects import task_json
+from modelshelf.cli.wording import count_text, moment_json, path_json, size_text, value_text, when_text
+from modelshelf.clock import SystemClock
+from modelshelf.domain.display import readable
+from modelshelf.domain.task import Task, TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from modelshelf.cli.known import Known
+    from modelshelf.cli.opening import Opening
+    from modelshelf.domain.fact import Fact
+    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.store.store import Store
+
+
+def show_known(opening: Opening, known: Known) -> None:
+    """Show a file: state, header, hashes, values with their sources, what stands beside it, what is owed, what happened."""
+    now = SystemClock().now()
+    show_heading(readable(known.absolute))
+    show_pairs(_head(known, now))
+    if known.content is not None:
+        show_heading("Hashes")
+        hashes = asdict(known.content.hashes)
+        show_pairs([(shown, hashes[name] or "-") for name, shown in NAMES.items()])
+    if known.facts:
+        show_heading("Values")
+        show_table(("field", "value", "source", "others said"), [_fact_row(facts) for facts in known.facts.values()])
+    if known.beside:
+        show_heading("Beside it")
+        show_table(
+            ("file", "whose", "written as"),
+            [(readable(os.path.basename(each.path)), each.owner, each.dialect or "-") for each in known.beside],
+        )
+    _show_owed(opening, known, now)
+    if known.duplicates:
+        show_heading(f"The same bytes in {count_text(len(known.duplicates), 'other file', 'other files')}")
+        for each in known.duplicates:
+            show_line(f"{each.folder_id}: {readable(each.path)}")
+    if known.events:
+        show_heading("What happened")
+        rows = [(when_text(each.happened_at, now), each.name, value_text(each.details)) for each in known.events]
+        show_table(("when", "what", "details"), rows)
+
+
+def _head(known: Known, now: datetime) -> list[tuple[str, str]]:
+    file, header = known.file, known.header
+    pairs = [
+        ("state", WORDS_OF_STATES[known.state.value]),
+        ("folder", known.folder.id),
+        ("size", f"{size_text(file.fingerprint.size_bytes)} ({file.fingerprint.size_bytes} bytes)"),
+        ("first seen", when_text(file.first_seen_at, now)),
+    ]
+    if file.missing_since is not None:
+        pairs.append(("missing since", when_text(file.missing_since, now)))
+    if file.waiting_reason is not None:
+        pairs.append(("not whole yet", readable(file.waiting_reason)))
+    if header is not None:
+        reason = f": {readable(header.reason)}" if header.reason else ""
+        pairs.append(("format", f"{header.format}, {header.verdict}{reason}"))
+    if header is not None and (header.kind or header.architecture):
+        pairs.append(("inside", readable(" for ".join(each for each in (header.kind, header.architecture) if each))))
+    if file.hash_skipped_reason is not None:
+        pairs.append(("not hashed", readable(file.hash_skipped_reason)))
+    return pairs + _lookup_pairs(known, now)
+
+
+def _lookup_pairs(known: Known, now: datetime) -> list[tuple[str, str]]:
+    content = known.content
+    if content is None:
+        return []
+    if content.version_id is not None:
+        said = f"version {content.version_id}, asked {when_text(content.looked_up_at, now)}"
+    elif content.looked_up_at is not None:
+        said = f"not known there, asked {when_text(content.looked_up_at, now)}"
+    else:
+        said = "not asked yet"
+    pairs = [("on Civitai", said)]
+    if content.next_lookup_at is not None:
+        pairs.append(("asked next", when_text(content.next_lookup_at, now)))
+    return pairs
+
+
+def _fact_row(facts: Sequence[Fact]) -> tuple[str, ...]:
+    chosen, *lost = facts
+    others = "; ".join(f"{fact.source}: {value_text(fact.value)}" for fact in lost)
+    return chosen.field.value, value_text(chosen.value), chosen.source.value, others or "-"
+
+
+def _show_owed(opening: Opening, known: Known, now: datetime) -> None:
+    show_heading("Owed")
+    rows = [_task_row(task, now) for task in known.tasks]
+    if known.derived is not None:
+        rows.append((known.derived.value, "queued", "0", "now", "-"))
+    if rows:
+        show_table(("step", "state", "tries", "next try", "last error"), rows)
+    else:
+        show_line("nothing")
+    for obstacle in _obstacles(opening, known, now):
+        show_line(obstacle)
+
+
+def _task_row(task: Task, now: datetime) -> tuple[str, ...]:
+    next_try = {TaskState.QUEUED: when_text(task.due_at, now), TaskState.RUNNING: "now", TaskState.FAILED: "given up"}
+    return task.kind.value, task.state.value, str(task.attempts), next_try[task.state], readable(task.last_error or "-")
+
+
+def _obstacles(opening: Opening, known: Known, now: datetime) -> list[str]:
+    """Give what keeps owed work from being done."""
+    obstacles = []
+    if known.folder.offline_since is not None:
+        reason = readable(known.folder.offline_reason or "unknown")
+        obstacles.append(
+            f"Folder {known.folder.id} is offline since {when_text(known.folder.offline_since, now)}: {reason}"
+        )
+    if not known.folder.is_configured:
+        obstacles.append(f"Folder {known.folder.id} is not configured any more.")
+    if opening.config.is_offline:
+        obstacles.append("Civitai is not asked: the configuration says offline.")
+    if opening.daemon_pid() is None:
+        obstacles.append("The daemon does not run.")
+    return obstacles
+
+
+def document(store: Store, known: Known) -> JsonObject:
+    """Give everything as JSON."""
+    file, header, content = known.file, known.header, known.content
+    return {
+        "file_id": file.id,
+        **path_json(known.absolute),
+        "folder": known.folder.id,
+        "state": known.state.value,
+        "size_bytes": file.fingerprint.size_bytes,
+        "first_seen_at": moment_json(file.first_seen_at),
+        "missing_since": moment_json(file.missing_since),
+        "waiting_reason": file.waiting_reason,
+        "hash_skipped_reason": file.hash_skipped_reason,
+        "header": None
+        if header is None
+        else {
+            "format": header.format.value,
+            "verdict": header.verdict.value,
+            "reason": header.reason,
+            "kind": header.kind,
+            "architecture": header.architecture,
+        },
+        "hashes": asdict(content.hashes) if content else None,
+        "lookup": None
+        if content is None
+        else {
+            "version_id": content.version_id,
+            "looked_up_at": moment_json(content.looked_up_at),
+            "next_lookup_at": moment_json(content.next_lookup_at),
+        },
+        "fields": [_field_json(facts) for facts in known.facts.values()],
+        "beside": [{**path_json(each.path), "owner": each.owner, "dialect": each.dialect} for each in known.beside],
+        "owed": [task_json(store, task) for task in known.tasks],
+        "owed_without_task": known.derived.value if known.derived else None,
+        "duplicates": [{"folder": each.folder_id, **path_json(each.path)} for each in known.duplicates],
+        "events": [
+            {"event": each.name, "at": moment_json(each.happened_at), "details": each.details} for each in known.events
+        ],
+        "offline_since": moment_json(known.folder.offline_since),
+        "offline_reason": known.folder.offline_reason,
+    }
+
+
+def _field_json(facts: Sequence[Fact]) -> JsonObject:
+    chosen, *lost = facts
+    return {
+        "field": chosen.field.value,
+        "value": chosen.value,
+        "source": chosen.source.value,
+        "others": [{"source": fact.source.value, "value": fact.value} for fact in lost],
+    }

@@ -1,0 +1,196 @@
+"""`modelshelf scan`: what is owed for it, and what stops it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelshelf.cli import errands
+from modelshelf.cli.errands import summary
+from modelshelf.cli.owing import Errand
+from modelshelf.domain.run import RunStatistics
+from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind, TaskState
+from modelshelf.errors import ModelshelfError
+from modelshelf.watching.poke import STOP_SCANS, PokeSocket
+from tests.unit.cli.cli_shelf import THEN, tasks
+
+if TYPE_CHECKING:
+    from modelshelf.domain.task import Task
+    from tests.unit.cli.cli_shelf import CliShelf
+
+
+def owed(shelf: CliShelf) -> list[Task]:
+    with shelf.store() as store:
+        return tasks(store)
+
+
+def test_without_a_daemon_the_scan_of_every_folder_is_noted_and_said_to_wait(shelf: CliShelf) -> None:
+    answer = shelf.run("scan")
+    assert answer.code == 0
+    assert "Noted" in answer.err
+    assert "--wait" in answer.err
+    found = owed(shelf)
+    assert [(task.kind, task.subject, task.path) for task in found] == [
+        (TaskKind.SCAN_FOLDER, "loras", b""),
+        (TaskKind.SCAN_FOLDER, "checkpoints", b""),
+    ]
+    assert {task.priority for task in found} == {Priority.PERSON}
+    assert {task.run_id for task in found} == {1}
+
+
+@pytest.mark.parametrize(
+    ("target", "folder_id", "path"),
+    [
+        ("loras", "loras", b""),
+        ("./loras", "loras", b""),
+        ("loras/style", "loras", b"style"),
+        ("checkpoints/big.safetensors", "checkpoints", b"big.safetensors"),
+        ("link/style", "loras", b"style"),
+    ],
+)
+def test_a_folder_or_a_path_in_one_is_scanned(shelf: CliShelf, target: str, folder_id: str, path: bytes) -> None:
+    (shelf.root / "link").symlink_to("loras")
+    assert shelf.run("scan", target).code == 0
+    (task,) = owed(shelf)
+    assert (task.subject, task.path) == (folder_id, path)
+
+
+def test_a_path_with_bytes_that_are_no_text_is_scanned(shelf: CliShelf) -> None:
+    assert shelf.run("scan", os.fsdecode(b"loras/\xff")).code == 0
+    (task,) = owed(shelf)
+    assert task.path == b"\xff"
+
+
+def test_what_is_in_no_folder_is_refused_with_the_folders_that_there_are(shelf: CliShelf) -> None:
+    answer = shelf.run("scan", "lora")
+    assert answer.code == 2
+    assert "did you mean loras?" in answer.err
+    assert str(shelf.root / "checkpoints") in answer.err
+    assert shelf.run("scan", "/etc").code == 2
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(shelf: CliShelf) -> None:
+    (shelf.root / "loras" / "out").symlink_to("/etc")
+    assert shelf.run("scan", "loras/out").code == 2
+
+
+def test_a_hidden_directory_is_refused(shelf: CliShelf) -> None:
+    answer = shelf.run("scan", "loras/.cache/x")
+    assert answer.code == 2
+    assert "hidden or excluded" in answer.err
+
+
+def test_wishes_that_exclude_each_other_are_a_usage_error(shelf: CliShelf) -> None:
+    assert shelf.run("scan", "--wait", "--stop").code == 2
+
+
+def test_a_daemon_that_listens_is_poked_and_the_answer_says_who_does_it(shelf: CliShelf) -> None:
+    with shelf.store():
+        pass
+    with shelf.daemon():
+        socket = PokeSocket(shelf.state)
+        try:
+            answer = shelf.run("scan", "loras")
+            assert "The daemon looks through loras" in answer.err
+            assert socket.messages() == [b"wake"]
+            assert shelf.run("scan", "--json").document == {
+                "folders": ["loras", "checkpoints"],
+                "is_done": False,
+                "is_daemon_running": True,
+                "runs": [],
+            }
+        finally:
+            socket.close()
+
+
+def test_a_daemon_that_does_not_know_the_folder_yet_must_read_its_configuration_again(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        store.folders.sync(shelf.folders[:1])
+    with shelf.daemon():
+        answer = shelf.run("scan", "checkpoints")
+        assert shelf.run("scan", "loras").code == 0
+    assert answer.code == 2
+    assert "does not know checkpoints yet" in answer.err
+    assert [task.subject for task in owed(shelf)] == ["loras"]
+
+
+def test_a_scan_that_was_owed_already_keeps_its_run_and_a_run_with_nothing_to_do_is_over(shelf: CliShelf) -> None:
+    shelf.run("scan")
+    shelf.run("scan", "loras")
+    with shelf.store() as store:
+        assert {task.run_id for task in tasks(store)} == {1}
+        first, second = store.runs.get(1), store.runs.get(2)
+    assert first is not None
+    assert first.ended_at is None
+    assert second is not None
+    assert second.ended_at is not None
+
+
+def test_stop_drops_waiting_scans_and_ends_their_run_but_keeps_looks_at_files_that_grow(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras", path=b"growing.safetensors")], THEN)
+    shelf.run("scan")
+    shelf.run("scan", "loras/style")
+    answer = shelf.run("scan", "--stop")
+    assert answer.out == "3 scans stopped.\n"
+    assert [task.path for task in owed(shelf)] == [b"growing.safetensors"]
+    with shelf.store() as store:
+        run = store.runs.get(1)
+    assert run is not None
+    assert run.ended_at is not None
+
+
+def test_stop_pokes_a_daemon_only_where_a_scan_runs(shelf: CliShelf) -> None:
+    shelf.run("scan", "loras")
+    socket = PokeSocket(shelf.state)
+    try:
+        assert shelf.run("scan", "--stop", "checkpoints", "--json").document == {"stopped": 0}
+        assert socket.messages() == []
+        with shelf.store() as store:
+            store.journal.claim(Lane.DESK, THEN.replace(year=2100))
+        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 1}
+        assert socket.messages() == [STOP_SCANS]
+    finally:
+        socket.close()
+    (task,) = owed(shelf)
+    assert task.state is TaskState.RUNNING
+    with shelf.store() as store:
+        run = store.runs.get(1)
+    assert run is not None
+    assert run.ended_at is None
+
+
+def test_dry_run_owes_nothing(shelf: CliShelf) -> None:
+    shelf.put("ink.safetensors")
+    answer = shelf.run("scan", "--dry-run", "loras")
+    assert answer.code == 0
+    assert "1 new" in answer.out
+    assert not shelf.state.exists()
+
+
+def test_a_summary_tells_what_changed_and_only_that() -> None:
+    statistics = RunStatistics(total=247, added=12, moved=1, errors=1)
+    assert summary(statistics) == [
+        "Scan complete! Found 247 model files",
+        "- Added: 12 new models",
+        "- Moved: 1 model",
+        "- Errors: 1 error, see modelshelf failures",
+    ]
+    assert summary(RunStatistics()) == ["Scan complete!", "- Nothing changed"]
+
+
+def test_a_report_sums_the_runs_and_fails_where_a_folder_is_offline(
+    shelf: CliShelf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with shelf.store() as store:
+        for added in (1, 2):
+            store.runs.count(store.runs.start(None, THEN), total=10, added=added)
+        errand = Errand(("loras",), (1, 2, 99))
+        wishes = errands.Wishes(("loras",), is_waited=True, is_json=True)
+        assert errands.report(store, errand, wishes) == 0
+        assert '"added": 3' in capsys.readouterr().out
+        store.folders.set_offline("loras", "not mounted?", THEN)
+        with pytest.raises(ModelshelfError, match="loras is offline: not mounted"):
+            errands.report(store, errand, wishes)

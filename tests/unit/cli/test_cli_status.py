@@ -1,0 +1,212 @@
+"""`modelshelf status`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.fact import Fact, Field, Source
+from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.task import Lane, NewTask, TaskKind
+from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_broken, add_read
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.unit.cli.cli_shelf import CliShelf
+
+
+def folder(document: dict[str, list[dict[str, object]]], folder_id: str) -> dict[str, object]:
+    return next(each for each in document["folders"] if each["folder"] == folder_id)
+
+
+def test_before_anything_is_recorded_it_says_so_and_what_to_do(shelf: CliShelf) -> None:
+    answer = shelf.run("status")
+    assert answer.code == 0
+    assert "Nothing is recorded yet" in answer.out
+    assert "not running" in answer.out
+    document = shelf.run("status", "--json").document
+    assert document["is_recorded"] is False
+    assert document["owed"] == {}
+    assert [each["folder"] for each in document["folders"]] == ["loras", "checkpoints"]
+
+
+def test_files_are_counted_by_state(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        _, known = add_read(store, b"known.safetensors", 1)
+        store.contents.record_hit(known, 7, THEN)
+        described, _ = add_read(store, b"described.safetensors", 2)
+        store.facts.replace_of_file(described, Source.FORGE, [Fact(Field.NAME, Source.FORGE, "Mine")])
+        _, unasked = add_read(store, b"unasked.safetensors", 3)
+        store.contents.owe_lookup(unasked, THEN)
+        _, missed = add_read(store, b"missed.safetensors", 4)
+        store.contents.record_miss(missed, THEN, THEN + DAY)
+        add(store, b"unread.safetensors")
+        add(store, b"growing.safetensors", waiting_reason="its writer has it open")
+        add_broken(store, b"broken.safetensors")
+        store.files.mark_missing([add(store, b"gone.safetensors")], THEN)
+    document = shelf.run("status", "--json").document
+    counts = {"known": 2, "pending": 2, "waiting": 1, "broken": 1, "missing": 1, "unidentified": 1}
+    assert folder(document, "loras")["files"] == counts
+    assert folder(document, "checkpoints")["files"] == dict.fromkeys(counts, 0)
+    lines = [" ".join(line.split()) for line in shelf.run("status").out.splitlines()]
+    for shown in ("known 2", "metadata pending 2", "not whole yet 1", "broken 1", "missing 1", "unidentified 1"):
+        assert shown in lines
+
+
+def test_what_is_not_whole_yet_is_named_with_its_reason(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"sub/gr\xff.safetensors", waiting_reason="its writer has it open")
+    assert r"loras: sub/gr\xff.safetensors" in shelf.run("status").out
+    assert "its writer has it open" in shelf.run("status").out
+    (waiting,) = shelf.run("status", "--json").document["waiting"]
+    assert waiting["path"] == r"sub/gr\xff.safetensors"
+    assert waiting["path_bytes"] == "c3ViL2dy/y5zYWZldGVuc29ycw=="
+
+
+def test_an_offline_folder_stands_there_with_since_when_and_why(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        store.folders.set_offline("loras", "not mounted?", THEN)
+    assert "OFFLINE since" in shelf.run("status").out
+    assert "not mounted?" in shelf.run("status").out
+    document = shelf.run("status", "--json").document
+    assert folder(document, "loras")["offline_since"] == "2026-03-04T05:06:07.000Z"
+    assert folder(document, "loras")["offline_reason"] == "not mounted?"
+    assert folder(document, "checkpoints")["offline_since"] is None
+
+
+def test_how_each_folder_is_watched_is_told(shelf: CliShelf) -> None:
+    shelf.config.write_text(
+        CONFIGURATION.replace("path: loras,", "path: loras, watch: poll,").replace("path: checkpoints", "path: nowhere")
+    )
+    document = shelf.run("status", "--json").document
+    assert folder(document, "loras")["watch"] == "poll"
+    assert folder(document, "checkpoints")["watch"] == "unknown"
+
+
+def test_a_folder_without_wishes_is_watched_as_its_file_system_allows(shelf: CliShelf) -> None:
+    assert folder(shelf.run("status", "--json").document, "loras")["watch"] in {"events", "poll"}
+
+
+def test_a_folder_that_the_daemon_has_not_met_or_no_longer_has_is_told(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"old.safetensors", "checkpoints")
+    shelf.config.write_text("input_paths: {new: {path: loras}}\nstore: {directory: state}\n")
+    out = shelf.run("status").out
+    assert "not looked at yet" in out
+    assert "no longer configured" in out
+    assert folder(shelf.run("status", "--json").document, "checkpoints")["is_configured"] is False
+
+
+def test_owed_work_running_work_and_failures_are_counted(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        ids = [add_read(store, b"%d.safetensors" % number, number)[0] for number in range(12)]
+        store.journal.add([NewTask(TaskKind.RENDER_PAGE, str(file_id)) for file_id in ids], THEN)
+        store.journal.claim(Lane.DESK, THEN + DAY)
+        store.journal.add([NewTask(TaskKind.WRITE_SIDECARS, str(ids[0]))], THEN)
+        (task,) = store.journal.claim(Lane.DESK, THEN + DAY)
+        store.journal.fail(task, "read-only", FailureKind.ACCESS, THEN)
+        store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras")], THEN)
+    out = shelf.run("status").out
+    assert "scan_folder" in out
+    assert "1 failure: see modelshelf failures" in out
+    assert "loras: 0.safetensors" in out
+    assert "and 2 more" in out
+    document = shelf.run("status", "--json").document
+    assert document["owed"] == {"scan_folder": 1, "render_page": 12}
+    assert document["failure_count"] == 1
+    assert len(document["running"]) == 12
+    assert document["running"][0]["step"] == "render_page"
+
+
+def test_the_last_runs_are_shown_with_their_statistics(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        run_id = store.runs.start("nightly", THEN)
+        store.runs.count(run_id, total=247, added=12, errors=1)
+        store.runs.end(run_id, THEN + DAY)
+        store.runs.start(None, THEN)
+    out = shelf.run("status").out
+    assert "247 files, 12 added, 1 error" in out
+    assert "goes on" in out
+    newest, oldest = shelf.run("status", "--json").document["runs"]
+    assert (newest["job"], newest["ended_at"]) == (None, None)
+    assert oldest["statistics"] == {
+        "total": 247,
+        "added": 12,
+        "updated": 0,
+        "moved": 0,
+        "missing": 0,
+        "errors": 1,
+        "hashes_calculated": 0,
+        "hashes_skipped": 0,
+    }
+
+
+def test_the_daemon_that_runs_is_named_by_its_pid(shelf: CliShelf) -> None:
+    with shelf.store(), shelf.daemon():
+        assert f"running (pid {os.getpid()})" in shelf.run("status").out
+        assert shelf.run("status", "--json").document["daemon"] == {"is_running": True, "pid": os.getpid()}
+
+
+def test_the_size_of_the_database_stands_there(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        store.remote.keep_model(1, {"id": 1}, THEN)
+        add_read(store, b"a.safetensors", 1)
+        sizes = shelf.run("status", "--json").document["sizes"]
+    assert sizes["database_bytes"] >= (shelf.state / "modelshelf.db").stat().st_size
+    assert (sizes["files"], sizes["contents"]) == (1, 1)
+    assert sizes["answer_bytes"] > 0
+
+
+def test_a_configuration_without_network_is_said_to_be_so(shelf: CliShelf) -> None:
+    shelf.config.write_text(CONFIGURATION + "offline: true\n")
+    assert "nothing is asked of Civitai" in shelf.run("status").out
+    assert shelf.run("status", "--json").document["is_offline"] is True
+
+
+def test_a_terminal_gets_framed_tables(shelf: CliShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = shelf.run("status").out
+    assert "───" in out
+    assert "FOLDER" not in out
+
+
+def test_a_store_of_another_program_is_refused_with_what_to_do(shelf: CliShelf) -> None:
+    shelf.state.mkdir()
+    (shelf.state / "modelshelf.db").write_bytes(b"no database" * 100)
+    answer = shelf.run("status")
+    assert answer.code == 1
+    assert "modelshelf.db" in answer.err
+
+
+def test_a_state_directory_of_somebody_else_is_told_whose_it_is(
+    shelf: CliShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.state.mkdir()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    answer = shelf.run("status")
+    assert answer.code == 1
+    assert f"belongs to {shelf.state.owner()}; run this as that user: sudo -u" in answer.err
+
+
+def test_an_owner_without_a_name_is_told_by_number(shelf: CliShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.state.mkdir()
+
+    def no_name(_path: object) -> str:
+        raise KeyError
+
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setattr("pathlib.Path.owner", no_name)
+    assert f"sudo -u #{os.geteuid()}" in shelf.run("status").err
+
+
+def test_nothing_is_written_into_a_store_of_another_user(shelf: CliShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shelf.store():
+        pass
+    before = sorted(path.name for path in shelf.state.iterdir())
+    monkeypatch.setattr("os.geteuid", lambda: 4242)
+    monkeypatch.setattr("os.access", lambda *_: True)
+    answer = shelf.run("scan")
+    assert answer.code == 1
+    assert "belongs to" in answer.err
+    assert sorted(path.name for path in shelf.state.iterdir()) == before
