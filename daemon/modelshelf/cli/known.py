@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.fact import Field, Source, choose
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import TaskKind
+from modelshelf.gallery.mark import MARK_REACH_BYTES, is_ours
 from modelshelf.sidecars.names import companions
 from modelshelf.store.reports import Reports
 
@@ -117,10 +119,21 @@ def _beside(store: Store, folder: FolderState, file: ModelFile) -> list[Beside]:
 def _owned(store: Store, path: bytes) -> Beside:
     writing = store.ledger.of(path)
     if writing is None:
-        return Beside(path, NOT_OURS, None)
+        return Beside(path, OURS, "page") if _is_our_page(path) else Beside(path, NOT_OURS, None)
     try:
         status = os.lstat(path)
     except OSError:
         return Beside(path, OURS, writing.dialect)  # it went away since it was listed
     is_untouched = (status.st_size, status.st_mtime_ns) == (writing.size_bytes, writing.mtime_ns)
     return Beside(path, OURS if is_untouched else OURS_CHANGED, writing.dialect)
+
+
+def _is_our_page(path: bytes) -> bool:
+    """Pages are not in the ledger: they carry their mark."""
+    if not path.endswith(b".html"):
+        return False
+    try:
+        with Path(os.fsdecode(path)).open("rb") as page:
+            return is_ours(page.read(MARK_REACH_BYTES))
+    except OSError:
+        return False

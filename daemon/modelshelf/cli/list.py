@@ -125,13 +125,14 @@ def _spelling(reports: Reports, column: str, word: str | None) -> str | None:
 
 def _row(found: Found) -> tuple[str, ...]:
     entry = found.entry
-    names = (Field.NAME, Field.MODEL_TYPE, Field.BASE_MODEL)
+    columns = ((Field.NAME, Field.TITLE), (Field.MODEL_TYPE,), (Field.BASE_MODEL, Field.ARCHITECTURE))
+    known = [next((entry.values[name] for name in names if name in entry.values), "-") for names in columns]
     return (
         found.state.value,
         entry.folder_id,
         readable(entry.path),
         size_text(entry.size_bytes),
-        *(value_text(entry.values.get(name) or "-") for name in names),
+        *map(value_text, known),
     )
 
 

@@ -126,6 +126,26 @@ def test_what_lies_beside_it_is_told_by_whose_it_is(shelf: CliShelf) -> None:
     assert "ink.json" in shelf.run("why", "ink.safetensors").out
 
 
+@pytest.mark.parametrize(
+    ("page", "owner"),
+    [(b'<meta name="generator" content="modelshelf 9.9">', "ours"), (b"<h1>made by hand</h1>", "not ours")],
+)
+def test_a_page_is_ours_by_its_mark(shelf: CliShelf, page: bytes, owner: str) -> None:
+    model = shelf.put("ink.safetensors")
+    with shelf.store() as store:
+        add_read(store, b"ink.safetensors", 1)
+    model.with_suffix(".html").write_bytes(page)
+    assert [each["owner"] for each in ask(shelf, "ink.safetensors")["beside"]] == [owner]
+
+
+def test_a_page_that_is_no_file_is_not_ours(shelf: CliShelf) -> None:
+    model = shelf.put("ink.safetensors")
+    with shelf.store() as store:
+        add_read(store, b"ink.safetensors", 1)
+    model.with_suffix(".html").mkdir()
+    assert [each["owner"] for each in ask(shelf, "ink.safetensors")["beside"]] == ["not ours"]
+
+
 def test_a_sidecar_that_vanishes_while_it_is_looked_at_does_no_harm(
     shelf: CliShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
