@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.waiting import wait_until
 
@@ -77,7 +77,7 @@ class DaemonProcess:
             check=False,
         )
 
-    def __enter__(self) -> DaemonProcess:
+    def __enter__(self) -> Self:
         """Start."""
         self.start()
         return self
@@ -86,4 +86,3 @@ class DaemonProcess:
         """Stop, and print the log, which pytest shows where the test failed."""
         if self._process is not None and self._process.poll() is None:
             self.stop()
-        print(self.log.read_text(errors="replace")[-20_000:])

@@ -32,7 +32,6 @@ def test_the_demo_shows_a_file_dropped_identified_pictured_and_paged(tmp_path: P
     finally:
         demo.send_signal(signal.SIGTERM)
         status = demo.wait(timeout=20)
-        print(log.read_text(errors="replace")[-10_000:])
     assert status == 0
     models = tmp_path / "demo" / "models"
     assert (models / "gallery.html").exists()

@@ -9,7 +9,6 @@ import subprocess
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.acceptance.process import DaemonProcess
     from tests.fakes.civitai_server import CivitaiStandIn
@@ -173,7 +173,7 @@ def test_a_file_that_proves_nothing_waits_and_says_so(daemon: DaemonProcess, civ
 def test_a_broken_file_is_said_to_be_broken_and_why(name: str, content: bytes, daemon: DaemonProcess) -> None:
     (daemon.models / name).write_bytes(content)
     wait_until(lambda: events(daemon, "file_found_broken", name))
-    [told] = [each for each in events(daemon, "file_found_broken", name)]
+    [told] = list(events(daemon, "file_found_broken", name))
     assert told["reason"]
     failures = daemon.ask("failures")
     assert name in str(failures)

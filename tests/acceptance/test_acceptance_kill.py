@@ -27,7 +27,6 @@ FILES = 50
 
 def test_twenty_kills_while_fifty_files_arrive_lose_nothing(daemon: DaemonProcess, civitai: CivitaiStandIn) -> None:
     seed = random.randrange(1_000_000)
-    print(f"seed {seed}")
     chance = random.Random(seed)
     contents = {
         f"file{number:02}.safetensors": builders.lora(100 + number, padding_bytes=20_000) for number in range(FILES)

@@ -116,7 +116,7 @@ def test_environment_variables_alone_are_enough(tmp_path: Path, civitai: Civitai
         target = daemon.models / "env.safetensors"
         target.write_bytes(content)
         wait_until(lambda: is_described(target))
-        wait_until(lambda: (daemon.models / "gallery.html").exists())
+        wait_until((daemon.models / "gallery.html").exists)
 
 
 def test_nothing_is_done_twice_by_a_second_scan(daemon: DaemonProcess, civitai: CivitaiStandIn) -> None:
@@ -125,7 +125,7 @@ def test_nothing_is_done_twice_by_a_second_scan(daemon: DaemonProcess, civitai: 
     target = daemon.models / "once.safetensors"
     target.write_bytes(content)
     wait_until(lambda: is_described(target))
-    wait_until(lambda: (daemon.models / "gallery.html").exists())
+    wait_until((daemon.models / "gallery.html").exists)
     wait_until(lambda: not daemon.ask("status")["owed"])
     before = {path: path.stat().st_mtime_ns for path in daemon.models.iterdir()}
     requests = len(civitai.requests)
