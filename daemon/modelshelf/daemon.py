@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from modelshelf import heap
 from modelshelf.civitai.client import CivitaiClient
 from modelshelf.civitai.settings import ClientSettings
 from modelshelf.clock import SystemClock
@@ -91,6 +92,7 @@ class House:
         if not config.is_offline:
             self.workers += [Worker(Lane.NETWORK, self.hall, number) for number in (1, 2)]
         self._doors = Doors()
+        self._rings_at_rest = 0
 
     def _steps(self) -> Mapping[TaskKind, Step[Any]]:
         store, places, clock = self.store, self.places, self.clock
@@ -127,6 +129,7 @@ class House:
     def open(self, doors: Doors | None = None) -> None:
         """Open floor by floor: journal, workers, watch, calendar. The watch is up before the first scan is owed."""
         self._doors = doors or Doors()
+        heap.restrain()
         self.store.folders.sync(self.config.folders())
         self._look_for_absent()
         recovered = self.store.journal.recover()
@@ -162,6 +165,14 @@ class House:
         self._look_for_absent()
         if self._doors.has_watch:
             self.watch.mend()
+        self._give_memory_back()
+
+    def _give_memory_back(self) -> None:
+        """Once after each burst of work: the bell rings for every piece of it."""
+        rings = self.bell.rings
+        if rings != self._rings_at_rest and not self.hall.in_hand:
+            self._rings_at_rest = rings
+            heap.give_back()
 
     def _look_for_absent(self) -> None:
         """Nothing is claimed of an absent folder, not even a scan: it is found back only here."""

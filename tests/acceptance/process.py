@@ -50,10 +50,11 @@ class DaemonProcess:
         """Start and wait until it says that it serves."""
         self.state.mkdir(exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 self._command("run"), env=self._environment, cwd=self.models.parent, stdout=log, stderr=log
             )
-        wait_until(lambda: (self.state / "poke.sock").exists() or self._process.poll() is not None)
+        self._process = process
+        wait_until(lambda: (self.state / "poke.sock").exists() or process.poll() is not None)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; gives the exit status."""

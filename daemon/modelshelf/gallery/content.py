@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modelshelf import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from modelshelf.domain.description import Description
@@ -75,9 +75,9 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class GalleryContent:
-    """All cards of one Folder. `counts` are further numbers for the head line, as label and number, in their order."""
+    """All cards of one Folder, each asked for once. `counts` are further numbers for the head line, in their order."""
 
     title: str
-    cards: tuple[Card, ...]
+    cards: Iterable[Card]
     counts: Mapping[str, int] = field(default_factory=dict)
     generated_by: str = __version__

@@ -8,6 +8,7 @@ from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.header import Format, Header, Verdict
 from modelshelf.domain.model_file import Fingerprint, ScanPhase
 from modelshelf.errors import UsageError
+from modelshelf.store import entries
 from modelshelf.store.entries import Entry, EntryQuery
 from modelshelf.store.files import NewFile
 from tests.unit.store.store_builders import NOW, add_file, add_read_file, fingerprint, hashes
@@ -140,6 +141,17 @@ def test_a_folder_gives_the_entries_that_are_there_by_path(store: Store) -> None
     store.entries.refresh([*ids.values(), add_file(store, b"x", folder_id="b")])
     store.files.mark_missing([ids[b"gone"]], NOW)
     assert [entry.path for entry in store.entries.of_folder("a")] == [b"z", b"d/a", b"d/b"]
+
+
+@pytest.mark.parametrize("page", [1, 2, 500])
+def test_a_walk_gives_each_entry_that_is_there_once(store: Store, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    monkeypatch.setattr(entries, "_PAGE", page)
+    paths = (b"z", b"d/b", b"d/a", b"d/\xff", b"gone", b"d e/a")
+    ids = {path: add_file(store, path) for path in paths}
+    store.entries.refresh([*ids.values(), add_file(store, b"x", folder_id="b")])
+    store.files.mark_missing([ids[b"gone"]], NOW)
+    assert list(store.entries.walk_folder("a")) == store.entries.of_folder("a")
+    assert len(list(store.entries.walk_folder("a"))) == len(paths) - 1
 
 
 def test_every_word_is_found_in_name_path_words_tags_or_creator_in_any_case(store: Store) -> None:
