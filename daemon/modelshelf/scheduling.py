@@ -14,11 +14,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 from tzlocal import get_localzone
 
 from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.errors import TransientError
 from modelshelf.logs import get_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
 
     from modelshelf.clock import Clock
     from modelshelf.steps.place import Place, Places
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 HOUSEKEEPING = timedelta(days=1)
-"""How often old runs and events are forgotten."""
+"""How often old runs and events are forgotten, beside once at every start."""
+
+RETRY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,20 @@ class Appointment:
         """Give APScheduler's trigger for it."""
         if self.cron is not None:
             return CronTrigger.from_crontab(self.cron, timezone=zone)
-        interval = self.interval or HOUSEKEEPING
-        return IntervalTrigger(seconds=int(interval.total_seconds()), timezone=zone)
+        return IntervalTrigger(seconds=int(self._interval.total_seconds()), timezone=zone)
+
+    def due_after(self, last: datetime, zone: tzinfo) -> datetime | None:
+        """Give when it is due after a run that began at `last`: an interval counts from there, not from a restart."""
+        if self.cron is None:
+            return last + self._interval
+        due_at: datetime | None = self.trigger(zone).get_next_fire_time(
+            None, last.astimezone(zone) + timedelta(seconds=1)
+        )
+        return due_at
+
+    @property
+    def _interval(self) -> timedelta:
+        return self.interval or HOUSEKEEPING
 
 
 class Calendar:
@@ -78,11 +93,7 @@ class Calendar:
     def open(self, appointments: Sequence[Appointment]) -> None:
         """Enter every appointment and the safety scans, catch up on what was missed, and start."""
         for appointment in appointments:
-            trigger = appointment.trigger(self._zone)
-            self._scheduler.add_job(self._begin, trigger, args=[appointment], id=f"job:{appointment.job_name}")
-            if self._is_missed(appointment, trigger):
-                log.info("job_caught_up", job=appointment.job_name)
-                self._begin(appointment)
+            self._enter(appointment)
         for place in self._places.values():
             self._scheduler.add_job(
                 self._scan, self._safety_trigger(place), args=[place.folder.id], id=f"scan:{place.folder.id}"
@@ -90,11 +101,13 @@ class Calendar:
         self._scheduler.add_job(
             self._keep_house, IntervalTrigger(seconds=int(HOUSEKEEPING.total_seconds()), timezone=self._zone)
         )
+        self._keep_house()
         self._scheduler.start()
 
     def close(self) -> None:
         """Stop the clock; its jobs only add tasks, so there is nothing to wait for."""
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
     def wake(self) -> None:
         """Look at the wall clock again: after a suspend the library sleeps too long."""
@@ -105,25 +118,41 @@ class Calendar:
         seconds = int(interval.total_seconds() * random.uniform(0.75, 1.25))  # noqa: S311  # spreads load
         return IntervalTrigger(seconds=seconds, timezone=self._zone)
 
-    def _is_missed(self, appointment: Appointment, trigger: Any) -> bool:
-        last = self._store.runs.latest_of_job(appointment.job_name)
-        if last is None:
-            return False
-        due_at = trigger.get_next_fire_time(None, last.started_at.astimezone(self._zone) + timedelta(seconds=1))
-        return due_at is not None and due_at <= self._clock.now()
+    def _enter(self, appointment: Appointment) -> None:
+        name = appointment.job_name
+        last = self._store.runs.latest_of_job(name)
+        due_at = appointment.due_after(last.started_at, self._zone) if last else None
+        is_missed = due_at is not None and due_at <= self._clock.now()
+        if is_missed:
+            log.info("job_caught_up", job=name)
+            self._begin(appointment)
+        at = {"next_run_time": due_at} if due_at is not None and not is_missed else {}
+        self._scheduler.add_job(
+            self._begin, appointment.trigger(self._zone), args=[appointment], id=f"job:{name}", **at
+        )
 
     def _begin(self, appointment: Appointment) -> None:
-        begin_run(self._store, appointment, self._clock, Priority.CHANGED)
+        self._add(begin_run, self._store, appointment, self._clock, Priority.CHANGED)
+
+    def _add(self, add: Callable[..., object], *given: object) -> None:
+        """Let `add` use the journal; where that has no room, or another process holds it, a little later once more."""
+        try:
+            add(*given)
+        except TransientError as error:
+            log.warning("journal_not_written", reason=str(error))
+            self._scheduler.add_job(self._add, "date", run_date=self._clock.now() + RETRY, args=[add, *given])
         self._ring()
 
     def _keep_house(self) -> None:
+        self._add(self._prune)
+
+    def _prune(self) -> None:
         before = self._clock.now() - self._settings.keep
         self._store.runs.prune(before)
         self._store.events.prune(before)
 
     def _scan(self, folder_id: str) -> None:
-        self._store.journal.add([NewTask(TaskKind.SCAN_FOLDER, folder_id)], self._clock.now())
-        self._ring()
+        self._add(self._store.journal.add, [NewTask(TaskKind.SCAN_FOLDER, folder_id)], self._clock.now())
 
 
 def local_zone() -> tzinfo:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelshelf.errors import from_os_error
@@ -44,13 +45,12 @@ class Surroundings:
         return [name for name in found if not name.endswith(PAGE_SUFFIX)]
 
     def stats_of(self, stem: bytes) -> Stats:
-        """Stat the companions of a stem; one that vanished meanwhile is left out."""
-        stats: Stats = {}
-        for name in self.companions_of(stem):
-            status = stat_if_there(os.path.join(os.fsencode(self.directory), name))
-            if status is not None:
-                stats[os.fsdecode(name)] = (status.st_size, status.st_mtime_ns)
-        return stats
+        """Stat the companions of a stem; directories, and what vanished meanwhile, are left out."""
+        return stats_of(os.fsencode(self.directory), self.companions_of(stem))
+
+    def with_names(self, names: Iterable[str]) -> Surroundings:
+        """Give the same directory with names that were written since."""
+        return replace(self, names=self.names | {os.fsencode(name) for name in names})
 
 
 def names_in(directory: bytes) -> frozenset[bytes]:
@@ -69,6 +69,16 @@ def stat_if_there(path: bytes) -> os.stat_result | None:
         return None
     except OSError as error:
         raise from_os_error(error, path, "look at") from error
+
+
+def stats_of(directory: bytes, names: Iterable[bytes]) -> Stats:
+    """Stat these names in a directory, links as such; directories, and what is not there, are left out."""
+    found = ((name, stat_if_there(os.path.join(directory, name))) for name in names)
+    return {
+        os.fsdecode(name): (status.st_size, status.st_mtime_ns)
+        for name, status in found
+        if status is not None and not stat.S_ISDIR(status.st_mode)
+    }
 
 
 def by_stem(names: Iterable[bytes], stems: frozenset[bytes]) -> dict[bytes, list[bytes]]:

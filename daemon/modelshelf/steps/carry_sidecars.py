@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+WEIGHT_SUFFIXES = (b".safetensors", b".sft", b".ckpt", b".pt", b".pth", b".bin", b".gguf", b".onnx")
+"""A file of such a name may be the model that the sidecars belong to, even where the folder's patterns leave it out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:
@@ -72,6 +75,8 @@ class CarrySidecars:
         return Carried(tuple(move for move in sorted(moves) if self._move(*move)))
 
     def _left_behind(self, names: frozenset[bytes], directory: Path, stem: bytes) -> list[bytes]:
+        if any(each.startswith(stem) and each[len(stem) :].lower() in WEIGHT_SUFFIXES for each in names):
+            return []
         models = frozenset(name for name in names if self._is_model(directory, name))
         stems = frozenset(os.path.splitext(name)[0] for name in models)
         return [] if stem in stems else companions(names - models, stem, stems)

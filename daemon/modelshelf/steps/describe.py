@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from modelshelf.civitai.payload import parse_model, parse_version
+from modelshelf.civitai.payload import model_facts, parse_model, parse_version, version_facts
 from modelshelf.domain.description import Description
 from modelshelf.domain.fact import Source, choose
 
@@ -33,7 +32,7 @@ def describe(store: Store, file: ModelFile, beside: Sequence[Fact] | None = None
         hashes=content.hashes if content else None,
         facts=choose(facts),
         version=version,
-        model=_model(store, version.model_id) if version and version.model_id is not None else None,
+        model=known_model(store, version.model_id) if version else None,
     )
 
 
@@ -42,13 +41,15 @@ def _version(store: Store, version_id: int) -> ModelVersion | None:
     return parse_version(body) if body else None
 
 
-def _model(store: Store, model_id: int) -> Model | None:
-    body = store.remote.model_body(model_id)
+def remote_facts(version: ModelVersion, model: Model | None) -> list[Fact]:
+    """Give what Civitai says of a version; the model above it knows better where both speak."""
+    facts = version_facts(version, Source.CIVITAI_API)
+    parent = model_facts(model, Source.CIVITAI_API) if model else []
+    better = {fact.field for fact in parent}
+    return [fact for fact in facts if fact.field not in better] + parent
+
+
+def known_model(store: Store, model_id: int | None) -> Model | None:
+    """Give a model as it was last received, None where it never was."""
+    body = store.remote.model_body(model_id) if model_id is not None else None
     return parse_model(body) if body else None
-
-
-def owner_of_stem(store: Store, file: ModelFile) -> ModelFile:
-    """Give the file that owns what is written under this stem: the first by name of all that share it."""
-    directory, name = os.path.split(file.stem)
-    sharing = store.files.with_stem(file.folder_id, directory, name)
-    return min([*sharing, file], key=lambda each: each.path)

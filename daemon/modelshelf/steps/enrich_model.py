@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelshelf.civitai.payload import model_facts, parse_version, version_facts
+from modelshelf.civitai.payload import parse_version
 from modelshelf.domain.fact import Source
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import ModelshelfError
 from modelshelf.logs import get_log
+from modelshelf.steps.describe import remote_facts
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -73,9 +74,5 @@ class EnrichModel:
         body = self.store.remote.version_body(content.version_id) if content and content.version_id else None
         if body is None:
             return
-        facts = version_facts(parse_version(body), Source.CIVITAI_API)
-        parent = model_facts(model, Source.CIVITAI_API)
-        better = {fact.field for fact in parent}
-        self.store.facts.replace_of_content(
-            content_id, Source.CIVITAI_API, [fact for fact in facts if fact.field not in better] + parent
-        )
+        facts = remote_facts(parse_version(body), model)
+        self.store.facts.replace_of_content(content_id, Source.CIVITAI_API, facts)

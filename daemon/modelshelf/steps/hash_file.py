@@ -76,7 +76,8 @@ class HashFile:
         return Done(task, HashedFile(file, hashed.hashes, self.clock.monotonic() - started))
 
     def record(self, done: Sequence[Done[HashedFile]]) -> list[NewTask]:
-        """Bind each file to its content."""
+        """Bind each file to its content; one that Civitai is known to know gets its picture as the first copy did."""
+        new: list[NewTask] = []
         for each in done:
             file, hashes = each.result.file, each.result.hashes
             if not is_as_it_was(self.store, file):
@@ -84,8 +85,10 @@ class HashFile:
             content = self.store.contents.upsert(file.fingerprint.size_bytes, hashes, self.clock.now())
             self.store.files.record_content(file.id, content.id)
             self.store.runs.count(each.task.run_id, hashes_calculated=1)
+            if content.version_id is not None:
+                new.append(NewTask(TaskKind.FETCH_PREVIEWS, str(file.id), priority=each.task.priority))
             log.info(
                 "file_hashed", path=readable(file.path), sha256=hashes.sha256, seconds=round(each.result.seconds, 3)
             )
         self.store.entries.refresh([each.result.file.id for each in done])
-        return []
+        return new

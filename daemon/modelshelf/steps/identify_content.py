@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.civitai.payload import model_facts, parse_model, slim, version_facts
+from modelshelf.civitai.entries import download_url
+from modelshelf.civitai.lenient import as_object
+from modelshelf.civitai.payload import slim
 from modelshelf.domain.fact import Source
 from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.errors import FileGone
 from modelshelf.logs import get_log
-from modelshelf.steps.step import Done, Outcome, Reins
+from modelshelf.steps.describe import known_model, remote_facts
+from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from modelshelf.clock import Clock
     from modelshelf.domain.civitai import ModelVersion
     from modelshelf.domain.content import Content
-    from modelshelf.domain.fact import Fact
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.domain.task import Task
     from modelshelf.store.store import Store
 
@@ -55,9 +59,11 @@ class IdentifyContent:
         outcomes: list[Outcome[Lookup]] = []
         for task in tasks:
             content = contents[task.id]
-            if content is not None:
-                version = found.get(content.hashes.sha256)
-                outcomes.append(Done(task, Lookup(content, version), is_followed=version is not None))
+            if content is None:
+                outcomes.append(Failed(task, FileGone(f"content {task.subject} is not known")))
+                continue
+            version = found.get(content.hashes.sha256)
+            outcomes.append(Done(task, Lookup(content, version), is_followed=version is not None))
         return outcomes
 
     def record(self, done: Sequence[Done[Lookup]]) -> list[NewTask]:
@@ -71,26 +77,41 @@ class IdentifyContent:
                 self._record_miss(each.result.content)
                 new += [NewTask(TaskKind.RENDER_PAGE, str(file.id), priority=each.task.priority) for file in files]
             else:
-                self._record_hit(each.result.content, each.result.version)
+                new += self._record_hit(each.task, each.result.content, each.result.version)
         self.store.entries.refresh(file_ids)
         return new
 
-    def _record_hit(self, content: Content, version: ModelVersion) -> None:
+    def _record_hit(self, task: Task, content: Content, version: ModelVersion) -> list[NewTask]:
         now = self.clock.now()
-        self.store.remote.keep_version(version.id, version.model_id, slim(version.body), now)
+        self.store.remote.keep_version(version.id, version.model_id, body_to_keep(version), now)
         self.store.contents.record_hit(content.id, version.id, now)
-        self.store.facts.replace_of_content(content.id, Source.CIVITAI_API, self._facts(version))
+        facts = remote_facts(version, known_model(self.store, version.model_id))
+        self.store.facts.replace_of_content(content.id, Source.CIVITAI_API, facts)
         log.info("content_identified", sha256=content.hashes.sha256, version_id=version.id, name=version.model_name)
-
-    def _facts(self, version: ModelVersion) -> list[Fact]:
-        facts = version_facts(version, Source.CIVITAI_API)
-        body = self.store.remote.model_body(version.model_id) if version.model_id is not None else None
-        known = {fact.field for fact in facts}
-        parent = model_facts(parse_model(body), Source.CIVITAI_API) if body else []
-        return facts + [fact for fact in parent if fact.field not in known]
+        if content.version_id is None or version.model_id is None:
+            return []
+        # Only who forces it asks about a known content: the model above it is to be asked for again, too.
+        return [NewTask(TaskKind.ENRICH_MODEL, str(version.model_id), priority=task.priority, is_forced=True)]
 
     def _record_miss(self, content: Content) -> None:
         now = self.clock.now()
         delay = ASK_AGAIN_AFTER[min(content.lookup_count, len(ASK_AGAIN_AFTER) - 1)]
         self.store.contents.record_miss(content.id, now, now + delay)
         log.info("content_not_found", sha256=content.hashes.sha256, asked_again_at=(now + delay).isoformat())
+
+
+def body_to_keep(version: ModelVersion) -> JsonObject:
+    """Give a version's body without giant values and with the addresses mended that batch answers spoil.
+
+    Other tools download by what stands in the sidecar.
+    """
+    body = slim(version.body)
+    if isinstance(files := body.get("files"), list):
+        body = {**body, "files": [_mended(each, version.id) for each in files]}
+    return as_object(_mended(body, version.id))
+
+
+def _mended(record: JsonValue, version_id: int) -> JsonValue:
+    if not isinstance(record, dict) or "downloadUrl" not in record:
+        return record
+    return {**record, "downloadUrl": download_url(record["downloadUrl"], version_id)}

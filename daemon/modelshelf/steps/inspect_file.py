@@ -14,6 +14,7 @@ from modelshelf.formats.embedded import embedded_facts
 from modelshelf.formats.inspect import read_header
 from modelshelf.logs import get_log
 from modelshelf.steps.place import is_as_it_was, present_file
+from modelshelf.steps.stems import NOT_A_MODEL, heirs
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from modelshelf.store.store import Store
 
 log = get_log(__name__)
-
-NOT_A_MODEL = "not a model file"
-"""Why a `.bin` whose bytes are nothing we know is left alone: routers' firmware and game data have that name too."""
 
 _HASHABLE = {
     Format.SAFETENSORS,
@@ -104,21 +102,23 @@ class InspectFile:
         self.store.files.record_header(file.id, header)
         self.store.facts.replace_of_file(file.id, Source.EMBEDDED, seen.facts)
         log.info("file_inspected", path=readable(file.path), format=header.format, verdict=header.verdict)
-        if not header.is_readable:
-            self._report_broken(task, seen)
+        new = [] if header.is_readable else self._report_broken(task, seen)
         if seen.skip_reason is None:
-            return []
+            return new
         self.store.files.record_unhashed(file.id, seen.skip_reason)
-        self.store.runs.count(task.run_id, hashes_skipped=1)
         if seen.skip_reason == NOT_A_MODEL:
-            return []
+            return heirs(self.store, file)
         if header.is_readable:
-            return [NewTask(TaskKind.WRITE_SIDECARS, task.subject, priority=task.priority, run_id=task.run_id)]
-        return [NewTask(TaskKind.RENDER_GALLERY, file.folder_id, priority=task.priority)]
+            self.store.runs.count(task.run_id, hashes_skipped=1)
+            new.append(NewTask(TaskKind.WRITE_SIDECARS, task.subject, priority=task.priority, run_id=task.run_id))
+        return new
 
-    def _report_broken(self, task: Task, seen: Inspection) -> None:
+    def _report_broken(self, task: Task, seen: Inspection) -> list[NewTask]:
+        """Say so at once: in the log, in the failures, in the gallery, and on the page if the file had one."""
         reason = seen.header.reason or seen.header.verdict.value
         log.warning("file_found_broken", path=readable(seen.file.path), verdict=seen.header.verdict, reason=reason)
         self.store.runs.count(task.run_id, errors=1)
         details: JsonObject = {"verdict": seen.header.verdict.value, "reason": reason}
         self.store.events.add("file_found_broken", self.clock.now(), file_id=seen.file.id, details=details)
+        page = NewTask(TaskKind.RENDER_PAGE, task.subject, priority=task.priority)
+        return [page, *heirs(self.store, seen.file)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from modelshelf.shelf.partial import partial_companions
 from modelshelf.shelf.presence import check_presence
 from modelshelf.shelf.wholeness import Evidence, NotYet, WholenessGate
 from modelshelf.steps.beside import stat_if_there
+from modelshelf.steps.same_bytes import has_content
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -68,14 +69,26 @@ class Looker:
         """Compare one model file with its row."""
         if row is None:
             return self._moved(path, fingerprint) or self._judged(Fate.NEW, path, fingerprint, None, names)
-        if not row.fingerprint.is_same(fingerprint, is_honest=self.place.traits.is_honest):
-            moved = self._moved(path, fingerprint) if row.missing_since is not None else None
-            return moved or self._judged(Fate.CHANGED, path, fingerprint, row, names)
+        if row.missing_since is not None:
+            return self._come_back(row, path, fingerprint, names)
+        if not row.fingerprint.is_same(fingerprint, is_honest=self._is_honest):
+            return self._moved(path, fingerprint) or self._judged(Fate.CHANGED, path, fingerprint, row, names)
         if row.waiting_reason is not None:
             return self._judged(Fate.RIPENED, path, fingerprint, row, names)
-        if row.missing_since is not None:
-            return Look(Fate.RETURNED, path, fingerprint, row)
         return Look(Fate.SAME, path, fingerprint, row)
+
+    def _come_back(self, row: ModelFile, path: bytes, fingerprint: Fingerprint, names: Collection[bytes]) -> Look:
+        """Tell what stands where a file went missing; its way back has changed its ctime, as every move does."""
+        is_same = row.fingerprint.is_same(
+            replace(fingerprint, ctime_ns=row.fingerprint.ctime_ns), is_honest=self._is_honest
+        )
+        if is_same and row.waiting_reason is None:
+            return Look(Fate.RETURNED, path, fingerprint, row)
+        return self._moved(path, fingerprint) or self._judged(Fate.CHANGED, path, fingerprint, row, names)
+
+    @property
+    def _is_honest(self) -> bool:
+        return self.place.traits.is_honest
 
     def _judged(
         self, fate: Fate, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
@@ -120,10 +133,19 @@ class Looker:
             place = self.places.get(twin.folder_id)
             if place is None or not place.traits.is_honest or twin.waiting_reason is not None:
                 continue
-            if (twin.folder_id, twin.path) != (self.place.folder.id, path) and _is_gone(place, twin):
+            is_elsewhere = (twin.folder_id, twin.path) != (self.place.folder.id, path)
+            if is_elsewhere and _is_gone(place, twin) and self._holds(twin, path):
                 moved_from = os.fsencode(place.locate(twin))
                 return Look(Fate.MOVED, path, fingerprint, twin, moved_from=moved_from)
         return None
+
+    def _holds(self, row: ModelFile, path: bytes) -> bool:
+        """Tell whether the file at `path` has the bytes of `row`, as far as those were ever read."""
+        content = self.store.contents.get(row.content_id) if row.content_id is not None else None
+        try:
+            return content is None or has_content(self.place.root / os.fsdecode(path), content)
+        except ModelshelfError:
+            return False  # budget: what cannot be read is not known to be the same, so it is judged as any other
 
 
 def _is_gone(place: Place, twin: ModelFile) -> bool:

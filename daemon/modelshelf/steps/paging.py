@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
-from modelshelf.files import make_directory, read_limited, replace_file
+from modelshelf.files import read_limited, replace_file
 from modelshelf.gallery.mark import MARK_REACH_BYTES, is_ours
 from modelshelf.logs import get_log
+from modelshelf.steps.place import make_room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,16 +39,17 @@ def relative_link(target: Path, page: Path) -> str:
 
 
 def write_page(target: Path, content: bytes, place: Place) -> bool:
-    """Write a page of ours; False where somebody else's file is in the way or the folder may not be written."""
+    """Write a page of ours; gives whether one of ours stands there now, which somebody else's file may prevent."""
+    is_standing = False
     try:
         standing, status = read_limited(target, MAX_PAGE_BYTES) if os.path.lexists(target) else (b"", None)
-        if status is not None and (place.output.html.is_existing_skipped or not is_ours(standing[:MARK_REACH_BYTES])):
+        is_standing = is_ours(standing[:MARK_REACH_BYTES])
+        if status is not None and (place.output.html.is_existing_skipped or not is_standing):
             log.info("page_left_alone", path=readable(target))
-            return is_ours(standing[:MARK_REACH_BYTES])
-        if target.parent != place.root and not target.parent.is_dir():
-            make_directory(target.parent)
+            return is_standing
+        make_room(place, target)
         replace_file(target, content, expected=status)
     except (WriteRefused, FileGone, FileUnreadable) as error:
         log.warning("page_not_written", path=readable(target), reason=str(error))
-        return target.exists()
+        return is_standing
     return True

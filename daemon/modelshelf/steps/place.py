@@ -11,6 +11,7 @@ from modelshelf.domain.display import readable
 from modelshelf.domain.folder import WatchMode
 from modelshelf.domain.output import Spot
 from modelshelf.errors import FileGone, FolderOffline
+from modelshelf.files import make_directory
 from modelshelf.shelf.presence import check_presence
 from modelshelf.steps.beside import stat_if_there
 
@@ -62,12 +63,23 @@ Places: TypeAlias = Mapping[str, Place]
 
 
 def place_of(places: Places, file: ModelFile) -> Place:
-    """Give the Place of a file, or raise `FolderOffline` where its folder is no longer configured."""
+    """Give the Place of a file, or raise `FolderOffline` where its folder is no longer configured.
+
+    Such work sleeps: nothing of an unknown folder is claimed, and when the folder is configured again it goes on.
+    """
     place = places.get(file.folder_id)
     if place is None:
         raise FolderOffline(
             f"folder {file.folder_id!r} is not configured any more; add it to input_paths or leave it be"
         )
+    return place
+
+
+def place_named(places: Places, task: Task) -> Place:
+    """Give the Place that a task is about, or raise `FileGone` where it is not configured: its scans begin anew then."""
+    place = places.get(task.subject)
+    if place is None:
+        raise FileGone(f"folder {task.subject!r} is not configured any more")
     return place
 
 
@@ -98,3 +110,10 @@ def is_as_it_was(store: Store, file: ModelFile) -> bool:
     """Tell, while recording, whether the file is still the one that was read: a scan may have seen other bytes meanwhile."""
     current = store.files.get(file.id)
     return current is not None and current.fingerprint == file.fingerprint
+
+
+def make_room(place: Place, target: Path) -> None:
+    """Make the directory that a file of ours goes into; never the folder itself, which may only be unmounted."""
+    if not target.parent.is_dir():
+        check_presence(place.folder, 0)
+        make_directory(target.parent)

@@ -11,12 +11,13 @@ from modelshelf.domain.fact import Field
 from modelshelf.domain.header import Format, Verdict
 from modelshelf.domain.output import Spot
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import FolderOffline, ModelshelfError
+from modelshelf.errors import ModelshelfError
 from modelshelf.gallery.content import Card, CardState, GalleryContent
 from modelshelf.gallery.gallery import render_gallery
 from modelshelf.logs import get_log
 from modelshelf.shelf.presence import check_presence
 from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
+from modelshelf.steps.place import place_named
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class RenderGallery:
         return outcomes
 
     def _render(self, task: Task) -> int:
-        place = self.places.get(task.subject)
-        if place is None:
-            raise FolderOffline(f"folder {task.subject!r} is not configured any more")
+        place = place_named(self.places, task)
         html = place.output.html
         if not (html.is_enabled and html.is_gallery_generated):
             return 0

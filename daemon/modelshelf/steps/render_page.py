@@ -13,11 +13,12 @@ from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import ModelshelfError
 from modelshelf.gallery.content import PageContent
 from modelshelf.gallery.page import render_page
-from modelshelf.sidecars.names import previews
 from modelshelf.steps.beside import from_text
-from modelshelf.steps.describe import describe, owner_of_stem
+from modelshelf.steps.describe import describe
 from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
+from modelshelf.steps.picturing import shown_pictures
 from modelshelf.steps.place import Place, present_file
+from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -61,18 +62,23 @@ class RenderPage:
     def _page(self, task: Task) -> Outcome[Paged]:
         file, place = present_file(self.store, self.places, task)
         description = describe(self.store, file)
-        if owner_of_stem(self.store, file).id != file.id:
-            return Done(task, Paged(file, has_page=False))
-        if not place.output.html.is_enabled or description.header is None or not description.header.is_readable:
+        if not place.output.html.is_enabled or not self._is_due(description):
             return Done(task, Paged(file, has_page=False))
         target = page_path(place, place.spot(file))
         content = render_page(self._content(place, file, description, target)).encode("utf-8")
         return Done(task, Paged(file, has_page=write_page(target, content, place)))
 
+    def _is_due(self, description: Description) -> bool:
+        """Tell whether a page is to be written: of a file that is no good only if it has one, which then must say so."""
+        file, header = description.file, description.header
+        if header is None or is_foreign(file) or owner_of_stem(self.store, file).id != file.id:
+            return False
+        entry = self.store.entries.get(file.id)
+        return header.is_readable or (entry is not None and entry.has_page)
+
     def _content(self, place: Place, file: ModelFile, description: Description, target: Path) -> PageContent:
-        path = place.locate(file)
         stem = os.path.splitext(os.path.basename(file.path))[0]
-        shown = previews([os.fsencode(name) for name in from_text(file.companions)], stem)
+        pictures = shown_pictures(place, file, [os.fsencode(name) for name in from_text(file.companions)])
         html = place.output.html
         return PageContent(
             description=description,
@@ -80,7 +86,7 @@ class RenderPage:
             file_name=readable(os.path.basename(file.path)),
             size_bytes=file.fingerprint.size_bytes,
             modified_at=datetime.fromtimestamp(file.fingerprint.mtime_ns / 1e9, UTC),
-            previews=tuple(relative_link(path.parent / os.fsdecode(name), target) for name in shown),
+            previews=tuple(relative_link(each, target) for each in pictures),
             gallery_href=relative_link(gallery_path(place), target) if html.is_gallery_generated else None,
             is_looked_up=self._is_looked_up(file),
         )
@@ -90,7 +96,10 @@ class RenderPage:
         return content is not None and content.looked_up_at is not None
 
     def record(self, done: Sequence[Done[Paged]]) -> list[NewTask]:
-        """Remember which files have a page to link to."""
+        """Remember which files have a page to link to; of those that share a stem it is one."""
         for each in done:
-            self.store.entries.set_page(each.result.file.id, has_page=each.result.has_page)
+            paged = each.result
+            self.store.entries.set_page(paged.file.id, has_page=paged.has_page)
+            for sharer in sharing_stem(self.store, paged.file) if paged.has_page else ():
+                self.store.entries.set_page(sharer.id, has_page=sharer.id == paged.file.id)
         return []

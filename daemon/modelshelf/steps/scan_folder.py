@@ -17,8 +17,10 @@ from modelshelf.shelf.presence import check_presence
 from modelshelf.shelf.walk import walk
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.sidecars.names import possible_stems
-from modelshelf.steps.beside import PAGE_SUFFIX, by_stem, from_text, names_in, stat_if_there
+from modelshelf.steps.beside import PAGE_SUFFIX, by_stem, from_text, names_in, stat_if_there, stats_of
 from modelshelf.steps.looking import Fate, Look, Looker
+from modelshelf.steps.place import place_named
+from modelshelf.steps.stems import heirs, is_foreign
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 from modelshelf.steps.taking_note import Notes, take_note
 
@@ -57,7 +59,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class ScanFolder:
-    """A task's `path` narrows the scan to one file or directory; empty means the whole folder."""
+    """A task's `path` narrows the scan to one file or directory; empty means the whole folder.
+
+    A forced one has every file that it passes described anew, for which Civitai is asked again.
+    """
 
     store: Store
     places: Places
@@ -77,9 +82,7 @@ class ScanFolder:
         return outcomes
 
     def _scan(self, task: Task, reins: Reins) -> Sweep:
-        place = self.places.get(task.subject)
-        if place is None:
-            raise FolderOffline(f"folder {task.subject!r} is not configured any more")
+        place = place_named(self.places, task)
         looker = Looker(self.store, self.places, place, self.clock, is_scan=task.path == b"", gate=self.gate)
         sweep = Sweep(task, place, looker)
         try:
@@ -110,11 +113,17 @@ class ScanFolder:
         path = sweep.task.path
         if status is not None and stat.S_ISREG(status.st_mode):
             directory = os.path.join(os.fsencode(sweep.place.root), os.path.dirname(path))
-            sweep.looks.append(sweep.looker.look(path, Fingerprint.of(status), names_in(directory)))
+            self._take(sweep, sweep.looker.look(path, Fingerprint.of(status), names_in(directory)))
             return
         row = self.store.files.at(sweep.place.folder.id, path)
         if row is not None and row.missing_since is None:
             sweep.gone.append(row)
+
+    def _take(self, sweep: Sweep, look: Look) -> None:
+        if look.fate is not Fate.SAME:
+            sweep.looks.append(look)
+        elif sweep.task.is_forced and look.row is not None and is_described(look.row):
+            sweep.touched.append(look.row.id)
 
     def _look_at_companion(self, sweep: Sweep, status: os.stat_result | None) -> None:
         """A sidecar or preview changed: its model reads what stands beside it again, unless the change was our own."""
@@ -126,7 +135,7 @@ class ScanFolder:
         for stem in possible_stems(name):
             owners = self.store.files.with_stem(sweep.place.folder.id, directory, stem)
             for row in owners:
-                if row.scan_phase is ScanPhase.DEEP and from_text(row.companions).get(os.fsdecode(name)) != stats:
+                if is_described(row) and from_text(row.companions).get(os.fsdecode(name)) != stats:
                     sweep.touched.append(row.id)
             if owners:
                 return
@@ -151,11 +160,18 @@ class ScanFolder:
         rows = self.store.files.in_directory(sweep.place.folder.id, listing.directory)
         sweep.notes.total += len(listing.models)
         for path, fingerprint in listing.models.items():
-            look = sweep.looker.compare(path, fingerprint, rows.get(path), listing.names)
-            if look.fate is not Fate.SAME:
-                sweep.looks.append(look)
+            self._take(sweep, sweep.looker.compare(path, fingerprint, rows.get(path), listing.names))
         self._compare_companions(sweep, listing, rows)
-        sweep.gone += [row for path, row in rows.items() if row.missing_since is None and path not in listing.models]
+        unknown = self._problems(listing)
+        sweep.unreadable += unknown
+        seen = {*listing.models, *unknown}
+        sweep.gone += [row for path, row in rows.items() if row.missing_since is None and path not in seen]
+
+    def _problems(self, listing: Listing) -> list[bytes]:
+        """Give what could not be looked at: it is neither there nor gone."""
+        for problem in listing.problems:
+            log.warning("file_not_judged", path=readable(problem.path), reason=problem.reason)
+        return [problem.path for problem in listing.problems]
 
     def _clear(self, place: Place, listing: Listing) -> None:
         """Remove our own unfinished files of before this daemon's start: a kill left them."""
@@ -168,13 +184,18 @@ class ScanFolder:
             log.warning("leftover_not_removed", directory=readable(listing.directory), reason=str(error))
 
     def _compare_companions(self, sweep: Sweep, listing: Listing, rows: dict[bytes, ModelFile]) -> None:
-        stems = frozenset(os.path.basename(row.stem) for row in rows.values())
+        stems = frozenset(os.path.splitext(os.path.basename(path))[0] for path in listing.models)
         groups = by_stem(listing.companions, stems)
+        directory = os.path.join(os.fsencode(sweep.place.root), listing.directory)
         for path, row in rows.items():
-            if path not in listing.models or row.scan_phase is not ScanPhase.DEEP or row.waiting_reason:
+            if path not in listing.models or not is_described(row):
                 continue
+            known = from_text(row.companions)
             names = groups.get(os.path.basename(row.stem), [])
-            if from_text(row.companions) != {os.fsdecode(name): listing.companions[name] for name in names}:
+            there = {os.fsdecode(name): listing.companions[name] for name in names}
+            # A walk names regular files only; a link that was noticed once is asked for by its name.
+            there |= stats_of(directory, [os.fsencode(name) for name in known.keys() - there.keys()])
+            if known != there:
                 sweep.touched.append(row.id)
 
     def _find_gone_directories(self, sweep: Sweep) -> None:
@@ -204,7 +225,6 @@ class ScanFolder:
         task, folder_id, now = sweep.task, sweep.place.folder.id, self.clock.now()
         if sweep.offline_reason is not None:
             self._record_offline(folder_id, sweep.offline_reason)
-            self._end_run(task)
             return sweep.notes.new
         gone = [row for row in sweep.gone if self._is_gone(sweep.place, row)]
         if gone:
@@ -213,16 +233,17 @@ class ScanFolder:
             self.store.folders.record_scan(folder_id, now)
             log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
         self.store.runs.count(task.run_id, **sweep.notes.counts())
-        self._end_run(task)
         touched = [
-            NewTask(TaskKind.WRITE_SIDECARS, str(file_id), priority=task.priority, run_id=task.run_id)
-            for file_id in sweep.touched
+            NewTask(
+                TaskKind.WRITE_SIDECARS,
+                str(file_id),
+                priority=task.priority,
+                run_id=task.run_id,
+                is_forced=task.is_forced,
+            )
+            for file_id in dict.fromkeys(sweep.touched)
         ]
         return sweep.notes.new + touched
-
-    def _end_run(self, task: Task) -> None:
-        if task.run_id is not None:
-            self.store.runs.end(task.run_id, self.clock.now())
 
     def _record_offline(self, folder_id: str, reason: str) -> None:
         now = self.clock.now()
@@ -247,8 +268,14 @@ class ScanFolder:
         for row in gone:
             log.info("file_went_missing", path=readable(row.path), folder=row.folder_id)
             self.store.events.add("file_went_missing", now, file_id=row.id, folder_id=row.folder_id)
+            sweep.notes.new += heirs(self.store, row)
         sweep.notes.missing += len(gone)
         sweep.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, sweep.place.folder.id))
+
+
+def is_described(row: ModelFile) -> bool:
+    """Tell whether a file was read in full, so that what stands beside it is read and written too."""
+    return row.scan_phase is ScanPhase.DEEP and row.waiting_reason is None and not is_foreign(row)
 
 
 def is_within(directory: bytes, ancestor: bytes) -> bool:

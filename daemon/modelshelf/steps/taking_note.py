@@ -10,6 +10,7 @@ from modelshelf.domain.display import readable
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.logs import get_log
 from modelshelf.steps.looking import Fate, Look
+from modelshelf.steps.stems import heirs
 from modelshelf.store.files import NewFile
 
 if TYPE_CHECKING:
@@ -108,6 +109,9 @@ class _Writer:
         row = look.row
         if row is None or look.moved_from is None:
             return None
+        current = self.store.files.get(row.id)
+        if current is None or (current.folder_id, current.path) != (row.folder_id, row.path):
+            return self._add(look)  # a hard link of it has just taken the place of the row
         self.notes.moved += 1
         folder_id = self.place.folder.id
         self.store.files.move(row.id, folder_id, look.path, look.fingerprint)
@@ -120,6 +124,7 @@ class _Writer:
             NewTask(TaskKind.CARRY_SIDECARS, str(row.id), path=look.moved_from, priority=Priority.DROP, due_at=due_at),
             NewTask(TaskKind.RENDER_GALLERY, row.folder_id),
             NewTask(TaskKind.RENDER_GALLERY, folder_id),
+            *heirs(self.store, row),
         ]
         return row.id
 

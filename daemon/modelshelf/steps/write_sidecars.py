@@ -6,22 +6,25 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.lenient import as_list, as_object, integer
 from modelshelf.civitai.payload import model_facts, parse_model, parse_version, version_facts
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field, Source
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import CivitaiUnavailable, FileUnreadable, ModelshelfError, WriteRefused
-from modelshelf.files import create_file, make_directory, replace_file
+from modelshelf.errors import CivitaiUnavailable, FileGone, FileUnreadable, ModelshelfError, WriteRefused
+from modelshelf.files import create_file, replace_file
 from modelshelf.logs import get_log
 from modelshelf.sidecars.facts import found_facts
-from modelshelf.sidecars.names import previews
 from modelshelf.sidecars.plan import plan_sidecars, sidecar_paths
 from modelshelf.sidecars.reading import read_beside, read_sidecar
 from modelshelf.steps.beside import Surroundings, model_names, to_text
-from modelshelf.steps.describe import describe, owner_of_stem
-from modelshelf.steps.place import Place, present_file
+from modelshelf.steps.describe import describe
+from modelshelf.steps.picturing import relative_to_folder, shown_pictures
+from modelshelf.steps.place import Place, make_room, present_file
+from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 from modelshelf.store.ledger import Writing
+from modelshelf.store.reports import Reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -43,6 +46,8 @@ log = get_log(__name__)
 
 WANTED = (Field.NAME, Field.MODEL_ID, Field.VERSION_ID, Field.BASE_MODEL, Field.MODEL_TYPE, Field.TAGS, Field.CREATOR)
 """While one of these is unknown, Civitai is asked; once all are known from elsewhere, it is left in peace."""
+
+EVENTS_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +71,25 @@ class WriteSidecars:
     clock: Clock
     kind: TaskKind = TaskKind.WRITE_SIDECARS
 
-    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Beside]]:
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Beside | None]]:
         """Read, merge and write for each file; each directory is listed once per batch."""
         listed: dict[Path, Surroundings] = {}
-        outcomes: list[Outcome[Beside]] = []
+        outcomes: list[Outcome[Beside | None]] = []
         for task in tasks:
             reins.check()
             try:
-                outcomes.append(Done(task, self._describe(task, listed)))
+                outcomes.append(self._outcome(task, listed))
             except ModelshelfError as error:
                 outcomes.append(Failed(task, error))
         return outcomes
 
-    def _describe(self, task: Task, listed: dict[Path, Surroundings]) -> Beside:
+    def _outcome(self, task: Task, listed: dict[Path, Surroundings]) -> Outcome[Beside | None]:
         file, place = present_file(self.store, self.places, task)
+        if is_foreign(file):
+            return Done(task, None, is_followed=False)
+        return Done(task, self._describe(task, file, place, listed))
+
+    def _describe(self, task: Task, file: ModelFile, place: Place, listed: dict[Path, Surroundings]) -> Beside:
         path = place.locate(file)
         around = listed.get(path.parent) or Surroundings.of(path.parent, model_names(self.store, file))
         listed[path.parent] = around
@@ -90,12 +100,13 @@ class WriteSidecars:
         facts = forge + self._civitai_facts(civitai, file)
         description = describe(self.store, file, facts)
         refusals = self._write(description, place, found, stats)
-        shown = previews([os.fsencode(name) for name in stats], stem)
+        listed[path.parent] = around.with_names(stats)
+        pictures = shown_pictures(place, file, [os.fsencode(name) for name in stats])
         return Beside(
             file,
             facts,
             stats,
-            os.path.join(os.path.dirname(file.path), shown[0]) if shown else None,
+            relative_to_folder(place, pictures[0]) if pictures else None,
             tuple(refusals),
             self._is_lookup_wanted(task, place, description),
         )
@@ -108,12 +119,11 @@ class WriteSidecars:
             return [f"its sidecars have the same names as those of {readable(os.path.basename(owner.path))}"]
         if description.header is None or not description.header.is_readable:
             return []
-        path = place.locate(file)
         beside = {each.path for each in found}
         targets = [each for each in sidecar_paths(place.spot(file), place.output) if each not in beside]
         elsewhere = [sidecar for target in targets if (sidecar := read_sidecar(target)) is not None]
         plans = plan_sidecars(description, place.spot(file), place.output, [*found, *elsewhere], self._ours_of)
-        return [refusal for plan in plans if (refusal := self._carry_out(plan, file, path.parent, stats))]
+        return [refusal for plan in plans if (refusal := self._carry_out(plan, file, place, stats))]
 
     def _ours_of(self, path: Path) -> Mapping[str, Collection[str]]:
         return self.store.ledger.digests_ever(os.fsencode(path))
@@ -126,7 +136,7 @@ class WriteSidecars:
                 facts.setdefault(fact.field, fact)
         return list(facts.values())
 
-    def _carry_out(self, plan: Plan, file: ModelFile, directory: Path, stats: Stats) -> str | None:
+    def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> str | None:
         if plan.content is None:
             return plan.refusal
 
@@ -143,11 +153,12 @@ class WriteSidecars:
             )
 
         try:
+            make_room(place, plan.path)
             status = put_in_place(plan, plan.content, intend)
-        except (WriteRefused, FileUnreadable) as error:
+        except (WriteRefused, FileUnreadable, FileGone) as error:
             return str(error)
         log.info("sidecar_written", path=readable(plan.path), dialect=str(plan.dialect))
-        if plan.path.parent == directory:
+        if plan.path.parent == place.locate(file).parent:
             stats[plan.path.name] = (status.st_size, status.st_mtime_ns)
         return None
 
@@ -157,24 +168,34 @@ class WriteSidecars:
         is_described = all(description.value(field) is not None for field in WANTED)
         return task.is_forced or not (is_described and place.is_described_skipped)
 
-    def record(self, done: Sequence[Done[Beside]]) -> list[NewTask]:
+    def record(self, done: Sequence[Done[Beside | None]]) -> list[NewTask]:
         """Keep what the sidecars say, and owe a lookup where something is still unknown."""
-        for each in done:
-            self._record_one(each.task, each.result)
-        self.store.entries.refresh([each.result.file.id for each in done])
+        found = [(each.task, each.result) for each in done if each.result is not None]
+        for task, beside in found:
+            self._record_one(task, beside)
+        self.store.entries.refresh([beside.file.id for _, beside in found])
         return []
 
     def _record_one(self, task: Task, beside: Beside) -> None:
         file = beside.file
         for source in (Source.FORGE, Source.CIVITAI_JSON):
             self.store.facts.replace_of_file(file.id, source, [fact for fact in beside.facts if fact.source is source])
-        self.store.files.set_companions(file.id, to_text(beside.stats))
-        self.store.entries.set_preview(file.id, beside.preview)
-        for refusal in beside.refusals:
-            log.warning("sidecar_not_written", path=readable(file.path), reason=refusal)
-            self.store.events.add("sidecar_not_written", self.clock.now(), file_id=file.id, details={"reason": refusal})
+        for sharer in sharing_stem(self.store, file):
+            self.store.files.set_companions(sharer.id, to_text(beside.stats))
+            self.store.entries.set_preview(sharer.id, beside.preview)
+        self._tell_refusals(file, beside.refusals)
         if beside.is_lookup_wanted and file.content_id is not None:
             self._owe_lookup(file.content_id, is_forced=task.is_forced)
+
+    def _tell_refusals(self, file: ModelFile, refusals: Sequence[str]) -> None:
+        """Tell each reason once, not again at every look: what stands in the way mostly stands there for good."""
+        if not refusals:
+            return
+        events = Reports(self.store.database).events_of(file.id, EVENTS_LOOKED_AT)
+        told = {event.details.get("reason") for event in events if event.name == "sidecar_not_written"}
+        for refusal in (each for each in refusals if each not in told):
+            log.warning("sidecar_not_written", path=readable(file.path), reason=refusal)
+            self.store.events.add("sidecar_not_written", self.clock.now(), file_id=file.id, details={"reason": refusal})
 
     def _owe_lookup(self, content_id: int, *, is_forced: bool) -> None:
         content = self.store.contents.get(content_id)
@@ -189,8 +210,6 @@ def put_in_place(plan: Plan, content: bytes, intend: Callable[[os.stat_result], 
     """Write a planned sidecar: over the very file that was read, or where nothing is."""
     if plan.expected is not None:
         return replace_file(plan.path, content, on_ready=intend, expected=plan.expected)
-    if not plan.path.parent.is_dir():
-        make_directory(plan.path.parent)
     return create_file(plan.path, content, on_ready=intend)
 
 
@@ -198,11 +217,15 @@ def read_civitai_json(body: JsonObject, sha256: str | None) -> list[Fact]:
     """Give the facts of a Civitai JSON found beside a file; none if it names other hashes than the file's."""
     try:
         if "modelVersions" in body:
-            return model_facts(parse_model(body), Source.CIVITAI_JSON)
-        version = parse_version(body)
+            bodies = [each for each in as_list(body["modelVersions"]) if integer(as_object(each).get("id")) is not None]
+            facts, versions = (
+                model_facts(parse_model(body), Source.CIVITAI_JSON),
+                [parse_version(each) for each in bodies],
+            )
+        else:
+            versions = [parse_version(body)]
+            facts = version_facts(versions[0], Source.CIVITAI_JSON)
     except CivitaiUnavailable:
         return []
-    listed = [each.hashes["SHA256"] for each in version.files if "SHA256" in each.hashes]
-    if sha256 is not None and listed and sha256 not in listed:
-        return []
-    return version_facts(version, Source.CIVITAI_JSON)
+    listed = {file.hashes["SHA256"] for version in versions for file in version.files if "SHA256" in file.hashes}
+    return [] if sha256 is not None and listed and sha256 not in listed else facts

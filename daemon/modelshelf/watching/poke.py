@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from modelshelf.errors import from_os_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SOCKET_NAME = "poke.sock"
@@ -22,10 +24,11 @@ class PokeSocket:
     def __init__(self, state_directory: Path) -> None:
         """Bind anew: a socket left by a dead daemon is replaced, which is safe under the state lock."""
         self._path = state_directory / SOCKET_NAME
-        self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            self._socket.bind(os.fsencode(self._path))
+            self._path.unlink(missing_ok=True)
+            with _address(state_directory) as address:
+                self._socket.bind(address)
             self._path.chmod(0o600)
         except OSError as error:
             self._socket.close()
@@ -51,10 +54,25 @@ class PokeSocket:
 
 
 def poke(state_directory: Path, message: bytes = WAKE) -> bool:
-    """Poke the daemon of this state directory; False if none listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    """Poke the daemon of this state directory; False if none listens, FileUnreadable if it may not be poked."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
         try:
-            sender.sendto(message, os.fsencode(state_directory / SOCKET_NAME))
-        except (FileNotFoundError, ConnectionRefusedError):
+            with _address(state_directory) as address:
+                sender.sendto(message, address)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             return False  # budget: nobody at home is an answer
+        except BlockingIOError:
+            return True  # so many pokes wait there already that it will look
+        except OSError as error:
+            raise from_os_error(error, os.fsencode(state_directory / SOCKET_NAME), "poke") from error
     return True
+
+
+@contextmanager
+def _address(state_directory: Path) -> Iterator[bytes]:
+    """Give the socket's address by way of its directory: as it stands it may have no more than 107 bytes (unix(7))."""
+    directory = os.open(state_directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{SOCKET_NAME}".encode()
+    finally:
+        os.close(directory)

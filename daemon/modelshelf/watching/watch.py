@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.task import NewTask, Priority, TaskKind
-from modelshelf.errors import ModelshelfError, StoreError
+from modelshelf.errors import FolderOffline, ModelshelfError
 from modelshelf.logs import get_log
 from modelshelf.shelf.presence import check_presence
 from modelshelf.watching.dirty import WHOLE, DirtyReach, DirtySet
@@ -24,6 +24,9 @@ log = get_log(__name__)
 RETRY_SECONDS = 5.0
 """How long marks wait when the journal could not take them."""
 
+DEAF_SECONDS = 900.0
+"""As often as a folder without events is scanned by default."""
+
 
 class Watch(threading.Thread):
     """One thread that turns marks into tasks; `ring` wakes the workers after that."""
@@ -36,6 +39,7 @@ class Watch(threading.Thread):
         self._ring = ring
         self._dirty = DirtySet(clock)
         self._observers: dict[str, FolderObserver] = {}
+        self._deaf_until: dict[str, float] = {}
         self._stopping = threading.Event()
 
     def open(self) -> None:
@@ -58,12 +62,18 @@ class Watch(threading.Thread):
         return observer is not None and observer.is_alive()
 
     def mend(self) -> None:
-        """Watch again what is no longer watched, and scan it; touches no disk where all is well."""
+        """Watch again what is no longer watched, and scan it; touches no disk where all is well.
+
+        A folder that may not be watched, for want of inotify watches say, is tried and scanned again every
+        `DEAF_SECONDS`.
+        """
         for place in self._places.values():
-            is_deaf = place.has_events and not self.is_alive_for(place.folder.id)
-            if is_deaf and self._is_present(place):
+            folder_id = place.folder.id
+            is_deaf = place.has_events and not self.is_alive_for(folder_id)
+            is_due = self._deaf_until.get(folder_id, 0.0) <= self._clock.monotonic()
+            if is_deaf and is_due and self._is_present(place):
                 self._observe(place)
-                self._dirty.mark(place.folder.id, WHOLE, DirtyReach.TREE)
+                self._dirty.mark(folder_id, WHOLE, DirtyReach.TREE)
 
     def _is_present(self, place: Place) -> bool:
         try:
@@ -85,6 +95,8 @@ class Watch(threading.Thread):
             observer.start()
         except ModelshelfError as error:
             log.warning("folder_not_watched", folder=folder_id, reason=str(error))
+            if not isinstance(error, FolderOffline):
+                self._deaf_until[folder_id] = self._clock.monotonic() + DEAF_SECONDS
             return
         self._observers[folder_id] = observer
         log.info("folder_watched", folder=folder_id, directories=observer.watched_count)
@@ -108,9 +120,8 @@ class Watch(threading.Thread):
         ]
         try:
             self._store.journal.add(tasks, self._clock.now())
-        except StoreError:
-            raise
         except ModelshelfError as error:
+            # Whether the journal is lost is for the workers to find, whom the bell wakes; here no mark may be.
             log.warning("journal_not_written", reason=str(error))
             self._stopping.wait(RETRY_SECONDS)
             for mark in marks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,16 @@ def successors(store: Store, tasks: Iterable[Task], now: datetime) -> list[NewTa
     for task in tasks:
         for kind, reach in ORDER[task.kind].successors:
             for subject in _subjects(store, task, reach):
-                new[(kind, subject)] = _follow(store, task, kind, subject, now)
+                follower = _follow(store, task, kind, subject, now)
+                new[(kind, subject)] = _merged(new.get((kind, subject)), follower)
     return list(new.values())
+
+
+def _merged(earlier: NewTask | None, later: NewTask) -> NewTask:
+    if earlier is None:
+        return later
+    priority = max(earlier.priority, later.priority)
+    return replace(later, priority=priority, is_forced=earlier.is_forced or later.is_forced)
 
 
 def _follow(store: Store, task: Task, kind: TaskKind, subject: str, now: datetime) -> NewTask:

@@ -10,15 +10,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelshelf.domain.failure import FailureKind
-from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind
+from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind, TaskState
 from modelshelf.errors import FileChanged, ModelshelfError, StoreError, TransientError, WorkStopped
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Done, Failed, Interrupted
+from modelshelf.store.reports import Reports
 from modelshelf.worker.retry import Forget, GiveUp, RetryAt, decide
 from modelshelf.worker.succession import successors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
 
     from modelshelf.clock import Clock
     from modelshelf.domain.task import Task
@@ -31,6 +33,7 @@ log = get_log(__name__)
 
 DERIVED_FROM_FILES = {TaskKind.INSPECT_FILE, TaskKind.HASH_FILE}
 LOOK_FIRST = timedelta(seconds=2)
+RUNS_LOOKED_AT = 100
 
 PAUSE_SECONDS = 5.0
 """After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
@@ -133,14 +136,11 @@ class Worker(threading.Thread):
     def _work_off(self, tasks: list[Task]) -> bool:
         if not tasks:
             return False
-        journal = self._hall.store.journal
         step = self._hall.steps[tasks[0].kind]
         self._hall.in_hand.update({task.id: (task, 0) for task in tasks})
         try:
-            outcomes = self._perform(step, tasks)
-            self._record(step, outcomes)
-            reached = {outcome.task.id for outcome in outcomes}
-            journal.release(task for task in tasks if task.id not in reached)
+            reached = self._attempt(step, tasks)
+            self._hall.store.journal.release(task for task in tasks if task.id not in reached)
         except ModelshelfError:
             self._give_back(tasks)
             raise
@@ -149,6 +149,24 @@ class Worker(threading.Thread):
                 self._hall.in_hand.pop(task.id, None)
         self._hall.bell.ring()
         return True
+
+    def _attempt(self, step: Step[Any], tasks: Sequence[Task]) -> set[int]:
+        """Perform and record; gives the ids of the tasks that came to something.
+
+        What breaks in a way nobody foresaw is tried task by task, so that one never costs its neighbours anything.
+        """
+        try:
+            outcomes = self._perform(step, tasks)
+            self._record(step, outcomes)
+        except ModelshelfError:
+            raise
+        except Exception as error:
+            if len(tasks) > 1:
+                return {task_id for task in tasks for task_id in self._attempt(step, [task])}
+            log.exception("step_broke", kind=step.kind, subject=tasks[0].subject)
+            self._record(step, [Failed(tasks[0], TransientError(f"unexpected {type(error).__name__}: {error}"))])
+            return {tasks[0].id}
+        return {outcome.task.id for outcome in outcomes}
 
     def _give_back(self, tasks: Sequence[Task]) -> None:
         """Queue again what could not be recorded, waiting as long as the disk stays full."""
@@ -164,6 +182,8 @@ class Worker(threading.Thread):
 
     def _perform(self, step: Step[Any], tasks: Sequence[Task]) -> list[Outcome[Any]]:
         is_scan = step.kind is TaskKind.SCAN_FOLDER
+        if is_scan:
+            self._hall.stopped_scans.clear()  # said of a scan that had ended by then
         reins = ScanReins(self._hall) if is_scan else WorkerReins(self._hall)
         started = time.monotonic()
         try:
@@ -172,11 +192,6 @@ class Worker(threading.Thread):
             return self._interrupted(tasks)
         except ModelshelfError as error:
             return [Failed(task, error) for task in tasks]
-        except Exception as error:
-            if len(tasks) > 1:
-                return [outcome for task in tasks for outcome in self._perform(step, [task])]
-            log.exception("step_broke", kind=step.kind, subject=tasks[0].subject)
-            return [Failed(tasks[0], TransientError(f"unexpected {type(error).__name__}: {error}"))]
         finally:
             log.debug("batch_performed", kind=step.kind, tasks=len(tasks), seconds=round(time.monotonic() - started, 4))
 
@@ -200,6 +215,8 @@ class Worker(threading.Thread):
             for outcome in outcomes:
                 if isinstance(outcome, Failed):
                     self._record_failure(outcome)
+            if any(outcome.task.kind is TaskKind.SCAN_FOLDER and outcome.task.run_id for outcome in outcomes):
+                end_runs(store, now)
 
     def _record_failure(self, failed: Failed) -> None:
         task, error, now = failed.task, failed.error, self._hall.clock.now()
@@ -228,11 +245,6 @@ class Worker(threading.Thread):
             journal.retry_at(task, now + LOOK_FIRST, "looked for again first", FailureKind.ACCESS, now)
         else:
             journal.settle([task])
-        self._end_run(task)
-
-    def _end_run(self, task: Task) -> None:
-        if task.kind is TaskKind.SCAN_FOLDER and task.run_id is not None:
-            self._hall.store.runs.end(task.run_id, self._hall.clock.now())
 
     def _second_look(self, task: Task) -> list[NewTask]:
         """A file that is not what the catalog says is scanned again before anything else is tried on it."""
@@ -242,3 +254,13 @@ class Worker(threading.Thread):
         if file is None or file.missing_since is not None:
             return []
         return [NewTask(TaskKind.SCAN_FOLDER, file.folder_id, path=file.path, priority=Priority.DROP)]
+
+
+def end_runs(store: Store, now: datetime) -> None:
+    """End every run that owes no scan any more, also one whose scan was merged into that of another run."""
+    folder_ids = [state.id for state in store.folders.states()]
+    scans = Reports(store.database).scans(folder_ids)
+    going_on = {task.run_id for task in scans if task.state is not TaskState.FAILED}
+    for run in store.runs.latest(RUNS_LOOKED_AT):
+        if run.ended_at is None and run.id not in going_on:
+            store.runs.end(run.id, now)

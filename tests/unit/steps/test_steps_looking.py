@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from modelshelf.domain.task import TaskKind
+from modelshelf.errors import FileUnreadable
+from modelshelf.steps import looking
+from modelshelf.steps.looking import Fate, Look
+from modelshelf.steps.taking_note import Notes, take_note
+from tests import builders
+from tests.unit.steps.step_shelf import TRAITS
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.unit.steps.step_shelf import StepShelf
+
+CONTENT = builders.lora(1)
+
+
+def distrust(shelf: StepShelf) -> None:
+    """Make the folder's file system one that invents inodes and ctimes."""
+    traits = replace(TRAITS, is_honest=False, is_local=False)
+    shelf.places["loras"] = replace(shelf.places["loras"], traits=traits)
+
+
+def test_where_the_file_system_invents_inodes_a_moved_file_is_a_new_one(shelf: StepShelf) -> None:
+    distrust(shelf)
+    path = shelf.put("before.safetensors", CONTENT)
+    shelf.put("stays.safetensors", builders.lora(2))
+    shelf.scan()
+    path.rename(path.with_name("after.safetensors"))
+    shelf.scan()
+    assert shelf.file("after.safetensors").id != shelf.file("before.safetensors").id
+    assert shelf.file("before.safetensors").missing_since is not None
+
+
+def test_where_the_file_system_invents_inodes_size_and_mtime_tell_a_change(shelf: StepShelf) -> None:
+    distrust(shelf)
+    path = shelf.put("model.safetensors", CONTENT)
+    shelf.read("model.safetensors")
+    copy = path.with_name("copy")
+    copy.write_bytes(CONTENT)
+    os.utime(copy, ns=(path.stat().st_mtime_ns, path.stat().st_mtime_ns))
+    copy.replace(path)
+    shelf.scan()
+    assert shelf.file("model.safetensors").content_id is not None
+
+
+def test_a_file_is_not_moved_from_a_place_that_cannot_be_looked_at(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise FileUnreadable("input/output error")
+
+    path = shelf.put("before.safetensors", CONTENT)
+    shelf.put("stays.safetensors", builders.lora(2))
+    shelf.scan()
+    path.rename(path.with_name("after.safetensors"))
+    with monkeypatch.context() as broken:
+        broken.setattr(looking, "check_presence", refuse)
+        shelf.scan("after.safetensors")
+    assert shelf.file("after.safetensors").id != shelf.file("before.safetensors").id
+
+
+def test_a_file_whose_length_cannot_be_read_yet_is_judged_by_its_quiet(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise FileUnreadable("not yours yet")
+
+    monkeypatch.setattr(looking, "declared_size", refuse)
+    shelf.put("model.safetensors", CONTENT, age_seconds=0)
+    (again,) = shelf.scan("model.safetensors")
+    assert again.due_at is not None
+    assert "changed less than 5 s ago" in str(shelf.file("model.safetensors").waiting_reason)
+
+
+def test_a_file_waiting_to_be_whole_is_not_taken_for_a_moved_one(shelf: StepShelf) -> None:
+    path = shelf.put("before.safetensors", CONTENT)
+    shelf.put("before.safetensors.aria2", b"")
+    shelf.scan()
+    path.rename(path.with_name("after.safetensors"))
+    shelf.scan()
+    assert shelf.file("after.safetensors").id != shelf.file("before.safetensors").id
+
+
+def test_a_look_without_a_row_changes_none(shelf: StepShelf) -> None:
+    shelf.put("model.safetensors", CONTENT)
+    shelf.scan()
+    fingerprint = shelf.file("model.safetensors").fingerprint
+    before = shelf.snapshot()
+    notes = Notes()
+    fates = (Fate.CHANGED, Fate.MOVED, Fate.RETURNED, Fate.RIPENED)
+    looks = [Look(fate, b"model.safetensors", fingerprint, None) for fate in fates]
+    task = shelf.task(TaskKind.SCAN_FOLDER, "loras")
+    take_note(shelf.store, shelf.places["loras"], task, looks, notes, shelf.clock.now())
+    assert shelf.snapshot() == before
+    assert notes == Notes()

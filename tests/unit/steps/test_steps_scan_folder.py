@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelshelf.domain.model_file import ScanPhase
+from modelshelf.domain.task import Priority, TaskKind
+from modelshelf.errors import FileGone, FileUnreadable
+from modelshelf.shelf.walk import walk
+from modelshelf.steps import looking, scan_folder
+from modelshelf.steps.scan_folder import ScanFolder, is_within
+from modelshelf.steps.step import Done, Failed, Interrupted
+from tests import builders
+
+if TYPE_CHECKING:
+    from modelshelf.domain.task import Task
+    from tests.unit.steps.step_shelf import StepShelf
+
+CONTENT = builders.lora(1)
+
+
+def test_a_new_file_is_noticed_once(shelf: StepShelf) -> None:
+    shelf.put("new.safetensors", CONTENT)
+    shelf.scan()
+    shelf.scan()
+    file = shelf.file("new.safetensors")
+    assert (file.scan_phase, file.waiting_reason, file.missing_since) == (ScanPhase.INDEXED, None, None)
+    assert file.fingerprint.size_bytes == len(CONTENT)
+
+
+def test_only_files_that_fit_the_patterns_are_models(shelf: StepShelf) -> None:
+    for name in ("a.safetensors", "b.txt", ".hidden.safetensors", "c.safetensors.part", ".git/d.safetensors"):
+        shelf.put(name, CONTENT)
+    shelf.scan()
+    assert [file.path for file in shelf.store.files.of_folder("loras")] == [b"a.safetensors"]
+
+
+def test_a_name_that_is_no_utf8_is_a_name_like_any_other(shelf: StepShelf) -> None:
+    name = os.fsdecode(b"caf\xe9\n[1].safetensors")
+    shelf.put(name, CONTENT)
+    shelf.scan()
+    assert shelf.file(name).path == b"caf\xe9\n[1].safetensors"
+
+
+def test_a_file_that_is_still_downloaded_waits_and_is_looked_at_again(shelf: StepShelf) -> None:
+    shelf.put("slow.safetensors", CONTENT)
+    shelf.put("slow.safetensors.aria2", b"")
+    (again,) = shelf.scan()
+    assert (again.kind, again.path) == (TaskKind.SCAN_FOLDER, b"slow.safetensors")
+    assert again.due_at is not None
+    assert again.due_at > shelf.clock.now()
+    assert "being downloaded" in str(shelf.file("slow.safetensors").waiting_reason)
+
+
+def test_a_waiting_file_is_ripe_when_nothing_holds_it_back(shelf: StepShelf) -> None:
+    shelf.put("slow.safetensors", CONTENT)
+    control = shelf.put("slow.safetensors.aria2", b"")
+    shelf.scan()
+    shelf.scan("slow.safetensors")
+    assert shelf.file("slow.safetensors").waiting_reason is not None
+    control.unlink()
+    shelf.clock.advance(60)
+    shelf.scan("slow.safetensors")
+    assert shelf.file("slow.safetensors").waiting_reason is None
+
+
+def test_a_file_that_proves_nothing_waits_its_quiet_time(shelf: StepShelf) -> None:
+    shelf.put("plain.pt", b"\x80\x02nothing declared", age_seconds=0)
+    (again,) = shelf.scan("plain.pt")
+    assert again.due_at == shelf.clock.now() + timedelta(seconds=5)
+    shelf.clock.advance(5)
+    assert shelf.scan("plain.pt") == []
+    assert shelf.file("plain.pt").waiting_reason is None
+
+
+def test_a_drop_is_more_urgent_than_a_scan_s_find(shelf: StepShelf) -> None:
+    shelf.put("slow.safetensors", CONTENT)
+    shelf.put("slow.safetensors.part", b"")
+    assert [task.priority for task in shelf.scan()] == [Priority.DROP]
+    assert [task.priority for task in shelf.scan(priority=Priority.PERSON)] == [Priority.PERSON]
+
+
+def test_an_unchanged_file_is_no_news_to_an_event(shelf: StepShelf) -> None:
+    shelf.put("same.safetensors", CONTENT)
+    shelf.read("same.safetensors")
+    before = shelf.snapshot()
+    assert shelf.scan("same.safetensors") == []
+    assert shelf.snapshot() == before
+
+
+def test_an_event_of_a_deletion_marks_the_file_missing(shelf: StepShelf) -> None:
+    shelf.put("gone.safetensors", CONTENT)
+    shelf.put("stays.safetensors", builders.lora(12))
+    shelf.scan()
+    shelf.path("gone.safetensors").unlink()
+    (gallery,) = shelf.scan("gone.safetensors")
+    assert gallery.kind is TaskKind.RENDER_GALLERY
+    assert shelf.file("gone.safetensors").missing_since == shelf.clock.now()
+    assert shelf.scan("gone.safetensors") == []
+
+
+def test_an_event_of_a_path_that_was_never_known_is_nothing(shelf: StepShelf) -> None:
+    assert shelf.scan("never.safetensors") == []
+    assert shelf.scan("nobody.txt") == []
+
+
+def test_a_changed_sidecar_has_its_model_described_anew(shelf: StepShelf) -> None:
+    shelf.put("model.safetensors", CONTENT)
+    shelf.read("model.safetensors")
+    shelf.put("model.json", "{}")
+    (task,) = shelf.scan("model.json")
+    assert (task.kind, task.subject) == (TaskKind.WRITE_SIDECARS, str(shelf.file("model.safetensors").id))
+    assert [each.kind for each in shelf.scan()] == [TaskKind.WRITE_SIDECARS]
+
+
+def test_a_changed_page_is_nobody_s_news(shelf: StepShelf) -> None:
+    shelf.put("model.safetensors", CONTENT)
+    shelf.read("model.safetensors")
+    shelf.put("model.html", "<html>")
+    assert shelf.scan("model.html") == []
+    assert shelf.scan() == []
+
+
+def test_a_sidecar_without_a_model_is_nobody_s(shelf: StepShelf) -> None:
+    shelf.put("nobody.json", "{}")
+    assert shelf.scan("nobody.json") == []
+
+
+def test_a_sidecar_that_we_wrote_ourselves_is_no_news(shelf: StepShelf) -> None:
+    shelf.put("model.safetensors", builders.lora(2, metadata={"modelspec.description": "words"}))
+    shelf.read("model.safetensors")
+    shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors")
+    assert shelf.path("model.json").exists()
+    assert shelf.scan("model.json") == []
+    assert shelf.scan() == []
+
+
+def test_a_missing_model_with_a_longer_stem_claims_no_companions(shelf: StepShelf) -> None:
+    shelf.put("model.safetensors", CONTENT)
+    shelf.put("model.preview.safetensors", builders.lora(3))
+    shelf.read("model.safetensors")
+    shelf.path("model.preview.safetensors").unlink()
+    shelf.put("model.preview.png", builders.png())
+    shelf.scan()
+    shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors")
+    assert shelf.scan() == []
+
+
+def test_our_own_unfinished_files_of_an_earlier_life_are_removed(shelf: StepShelf) -> None:
+    leftover = shelf.put(".a.json.modelshelf-0123456789abcdef.tmp", b"half")
+    shelf.clock.advance(1)
+    shelf.scan()
+    assert not leftover.exists()
+
+
+def test_a_leftover_that_cannot_be_removed_stops_nothing(shelf: StepShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> int:
+        raise FileUnreadable("read-only")
+
+    monkeypatch.setattr(scan_folder, "remove_leftovers", refuse)
+    shelf.put(".a.json.modelshelf-0123456789abcdef.tmp", b"half")
+    shelf.put("new.safetensors", CONTENT)
+    shelf.scan()
+    assert shelf.file("new.safetensors")
+
+
+def test_a_first_scan_is_recorded_as_it_goes(shelf: StepShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_folder, "FLUSH_LOOKS", 2)
+    for number in range(3):
+        shelf.put(f"{number}/model.safetensors", builders.lora(number))
+    shelf.perform(TaskKind.SCAN_FOLDER, "loras")
+    assert len(list(shelf.store.files.of_folder("loras"))) == 3
+
+
+def test_a_folder_that_vanishes_while_it_is_walked_is_offline(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_folder, "FLUSH_LOOKS", 1)
+    shelf.put("a/one.safetensors", CONTENT)
+    shelf.scan()
+    shelf.put("a/two.safetensors", builders.lora(4))
+
+    def walk_then_vanish(*given: Any, **named: Any) -> Any:
+        yield from walk(*given, **named)
+        shelf.path("").rename(shelf.root / "away")
+
+    monkeypatch.setattr(scan_folder, "walk", walk_then_vanish)
+    shelf.scan()
+    shelf.scan()
+    assert shelf.store.folders.state("loras").offline_since is not None
+    assert shelf.file("a/one.safetensors").missing_since is None
+    assert len(shelf.events("folder_went_offline")) == 1
+
+
+def test_what_came_back_before_it_was_recorded_is_not_missing(shelf: StepShelf) -> None:
+    path = shelf.put("blink.safetensors", CONTENT)
+    shelf.put("stays.safetensors", builders.lora(5))
+    shelf.scan()
+    path.unlink()
+    outcomes = shelf.perform(TaskKind.SCAN_FOLDER, "loras")
+    shelf.put("blink.safetensors", CONTENT)
+    shelf.record(outcomes)
+    assert shelf.file("blink.safetensors").missing_since is None
+
+
+def test_what_moved_before_it_was_recorded_is_not_missing(shelf: StepShelf) -> None:
+    path = shelf.put("before.safetensors", CONTENT)
+    shelf.put("stays.safetensors", builders.lora(6))
+    shelf.scan()
+    target = path.with_name("after.safetensors")
+    path.rename(target)
+    outcomes = shelf.perform(TaskKind.SCAN_FOLDER, "loras", path=b"before.safetensors")
+    shelf.scan("after.safetensors")
+    shelf.record(outcomes)
+    assert shelf.file("after.safetensors").missing_since is None
+
+
+def test_a_model_replaced_by_something_that_is_no_file_is_not_read(shelf: StepShelf) -> None:
+    path = shelf.put("odd.safetensors", CONTENT)
+    shelf.scan()
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+    shelf.scan("odd.safetensors")
+    assert shelf.file("odd.safetensors").missing_since is None
+
+
+def test_a_directory_moved_in_is_walked(shelf: StepShelf) -> None:
+    shelf.put("new/deep/one.safetensors", CONTENT)
+    shelf.scan("new")
+    assert shelf.file("new/deep/one.safetensors")
+
+
+def test_a_scan_of_a_folder_that_is_not_configured_is_forgotten(shelf: StepShelf) -> None:
+    (outcome,) = shelf.perform(TaskKind.SCAN_FOLDER, "elsewhere")
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, FileGone)
+
+
+def test_one_scan_that_fails_costs_the_next_nothing(shelf: StepShelf) -> None:
+    shelf.put("new.safetensors", CONTENT)
+    outcomes = shelf.perform(TaskKind.SCAN_FOLDER, "elsewhere", "loras")
+    assert [type(outcome) for outcome in outcomes] == [Failed, Done]
+
+
+def test_a_scan_can_be_stopped(shelf: StepShelf) -> None:
+    class PulledReins:
+        def check(self) -> None:
+            raise Interrupted
+
+        def advance(self, task: Task, done_bytes: int) -> None:
+            raise AssertionError
+
+    shelf.put("new.safetensors", CONTENT)
+    step = shelf.steps[TaskKind.SCAN_FOLDER]
+    assert isinstance(step, ScanFolder)
+    with pytest.raises(Interrupted):
+        step.perform([shelf.task(TaskKind.SCAN_FOLDER, "loras")], PulledReins())
+
+
+@pytest.mark.parametrize("size_bytes", [0, 3_000_000])
+def test_a_stranger_with_the_inode_of_a_deleted_file_is_not_taken_for_it(
+    size_bytes: int, shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = builders.lora(13, padding_bytes=size_bytes)
+    path = shelf.put("known.safetensors", known)
+    shelf.put("stays.safetensors", CONTENT)
+    shelf.read("known.safetensors")
+    path.rename(path.with_name("moved.safetensors"))
+    path.with_name("moved.safetensors").write_bytes(builders.lora(14, padding_bytes=size_bytes))
+    shelf.put("moved.safetensors", builders.lora(14, padding_bytes=size_bytes))
+    shelf.scan()
+    assert shelf.file("known.safetensors").missing_since is not None
+    assert shelf.file("moved.safetensors").id != shelf.file("known.safetensors").id
+    assert shelf.file("moved.safetensors").content_id is None
+
+
+def test_a_large_file_is_known_again_by_a_small_part_of_it(shelf: StepShelf) -> None:
+    path = shelf.put("known.safetensors", builders.lora(15, padding_bytes=3_000_000))
+    shelf.read("known.safetensors")
+    path.rename(path.with_name("moved.safetensors"))
+    shelf.scan()
+    assert shelf.content("moved.safetensors").size_bytes > 3_000_000
+
+
+def test_a_moved_file_that_cannot_be_read_is_not_taken_for_the_one_it_was(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bool:
+        raise FileUnreadable("not yours")
+
+    path = shelf.put("known.safetensors", CONTENT)
+    shelf.read("known.safetensors")
+    path.rename(path.with_name("moved.safetensors"))
+    monkeypatch.setattr(looking, "has_content", refuse)
+    shelf.scan()
+    assert shelf.file("moved.safetensors").content_id is None
+
+
+def test_a_scan_counts_what_it_saw(shelf: StepShelf) -> None:
+    run_id = shelf.store.runs.start("nightly", shelf.clock.now())
+    shelf.put("stays.safetensors", CONTENT)
+    goes = shelf.put("goes.safetensors", builders.lora(7))
+    moves = shelf.put("moves.safetensors", builders.lora(8))
+    changes = shelf.put("changes.safetensors", builders.lora(9))
+    shelf.scan()
+    shelf.put("added.safetensors", builders.lora(11))
+    goes.unlink()
+    moves.rename(moves.with_name("moved.safetensors"))
+    changes.write_bytes(builders.lora(10))
+    shelf.scan(run_id=run_id)
+    run = shelf.store.runs.get(run_id)
+    assert run is not None
+    counted = run.statistics
+    assert (counted.total, counted.added, counted.updated, counted.moved, counted.missing) == (4, 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("directory", "ancestor", "expected"),
+    [
+        (b"a", b"", True),
+        (b"a", b"a", True),
+        (b"a/b", b"a", True),
+        (b"ab", b"a", False),
+        (b"a", b"a/b", False),
+    ],
+)
+def test_a_directory_lies_in_itself_and_in_those_above(directory: bytes, ancestor: bytes, *, expected: bool) -> None:
+    assert is_within(directory, ancestor) is expected

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelshelf.errors import FileGone, FileUnreadable
+from modelshelf.watching.poke import SOCKET_NAME, STOP_SCANS, WAKE, PokeSocket, poke
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[PokeSocket]:
+    made = PokeSocket(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_poke_is_heard(tmp_path: Path, ear: PokeSocket) -> None:
+    assert ear.messages() == []
+    assert poke(tmp_path)
+    assert poke(tmp_path, STOP_SCANS)
+    assert select.select([ear.fileno()], [], [], 0)[0]
+    assert ear.messages() == [WAKE, STOP_SCANS]
+    assert ear.messages() == []
+
+
+def test_where_no_daemon_lives_nobody_is_at_home(tmp_path: Path) -> None:
+    assert not poke(tmp_path)
+    assert not poke(tmp_path / "gone")
+    PokeSocket(tmp_path).close()
+    assert not (tmp_path / SOCKET_NAME).exists()
+    assert not poke(tmp_path)
+
+
+def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
+    dead = PokeSocket(tmp_path)
+    dead._socket.close()
+    assert not poke(tmp_path)
+    living = PokeSocket(tmp_path)
+    assert poke(tmp_path)
+    assert living.messages() == [WAKE]
+    living.close()
+
+
+def test_only_the_owner_may_poke(tmp_path: Path, ear: PokeSocket) -> None:
+    assert (tmp_path / SOCKET_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_state_directory_may_have_a_long_path(tmp_path: Path) -> None:
+    deep = tmp_path / ("long" * 30) / ("longer" * 30)
+    deep.mkdir(parents=True)
+    ear = PokeSocket(deep)
+    assert poke(deep)
+    assert ear.messages() == [WAKE]
+    ear.close()
+
+
+def test_who_is_poked_too_often_is_not_waited_for(tmp_path: Path, ear: PokeSocket) -> None:
+    assert all(poke(tmp_path) for _ in range(2000))
+    assert set(ear.messages()) == {WAKE}
+
+
+def test_a_daemon_that_may_not_be_poked_is_an_error_with_a_name(
+    tmp_path: Path, ear: PokeSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(FileUnreadable, match="cannot poke"):
+        poke(tmp_path)
+
+
+def test_a_socket_that_cannot_be_made_is_an_error_with_a_name(tmp_path: Path) -> None:
+    with pytest.raises(FileGone, match="cannot listen at"):
+        PokeSocket(tmp_path / "gone")
+    (tmp_path / SOCKET_NAME).mkdir()
+    with pytest.raises(FileUnreadable, match="cannot listen at"):
+        PokeSocket(tmp_path)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelshelf.domain.task import Priority, TaskKind
+from modelshelf.errors import DiskFull, FileUnreadable, FolderOffline, ModelshelfError, StoreError
+from modelshelf.watching import watch as room
+from modelshelf.watching.dirty import WHOLE, DirtyReach
+from modelshelf.watching.watch import DEAF_SECONDS, Watch
+from tests.unit.steps.step_shelf import TRAITS, StepShelf
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from modelshelf.domain.folder import Folder
+
+
+class FakeObserver:
+    """Stands for a FolderObserver; `refusal` is what the next ones say when they are started."""
+
+    made: list[FakeObserver]
+    refusal: ModelshelfError | None
+
+    def __init__(
+        self, folder: Folder, intake: Any, on_dirty: Callable[..., None], on_doubt: Callable[..., None]
+    ) -> None:
+        self.folder = folder
+        self.on_dirty = on_dirty
+        self.on_doubt = on_doubt
+        self.watched_count = 1
+        self.is_running = False
+        type(self).made.append(self)
+
+    def start(self) -> None:
+        refusal = type(self).refusal
+        if refusal is not None:
+            raise refusal
+        self.is_running = True
+
+    def stop(self) -> None:
+        self.is_running = False
+
+    def is_alive(self) -> bool:
+        return self.is_running
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[StepShelf]:
+    made = StepShelf(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rings() -> list[None]:
+    return []
+
+
+@pytest.fixture
+def watch(shelf: StepShelf, rings: list[None], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    """Give a watch whose thread does not run: what it would hand on is handed on by `hand_on`."""
+    FakeObserver.made, FakeObserver.refusal = [], None
+    monkeypatch.setattr(room, "FolderObserver", FakeObserver)
+    made = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None))
+    monkeypatch.setattr(made, "start", lambda: None)
+    monkeypatch.setattr(made, "join", lambda timeout=None: None)
+    made.open()
+    yield made
+    made.close()
+
+
+def hand_on(shelf: StepShelf, watch: Watch) -> list[tuple[str, bytes]]:
+    """Let the marks linger and be handed on; gives the scans owed by then."""
+    shelf.clock.advance(1)
+    watch._hand_on()
+    return [(task.subject, task.path) for task in shelf.tasks(TaskKind.SCAN_FOLDER)]
+
+
+def test_a_mark_becomes_an_urgent_scan_of_its_path(shelf: StepShelf, watch: Watch, rings: list[None]) -> None:
+    FakeObserver.made[0].on_dirty("loras", b"new.safetensors", DirtyReach.FILE)
+    assert hand_on(shelf, watch) == [("loras", b"new.safetensors")]
+    assert [task.priority for task in shelf.tasks()] == [Priority.DROP]
+    assert len(rings) == 1
+
+
+def test_without_marks_nothing_is_owed_and_nobody_woken(shelf: StepShelf, watch: Watch, rings: list[None]) -> None:
+    assert hand_on(shelf, watch) == []
+    assert not rings
+
+
+def test_a_doubt_becomes_a_scan_of_the_folder(shelf: StepShelf, watch: Watch) -> None:
+    FakeObserver.made[0].on_doubt("loras", "the queue ran over")
+    assert hand_on(shelf, watch) == [("loras", WHOLE)]
+
+
+@pytest.mark.parametrize("error", [DiskFull("full"), StoreError("lost")])
+def test_marks_that_the_journal_did_not_take_are_kept_and_the_workers_woken(
+    error: Exception, shelf: StepShelf, watch: Watch, rings: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(room, "RETRY_SECONDS", 0.001)
+    FakeObserver.made[0].on_dirty("loras", b"new.safetensors", DirtyReach.FILE)
+    with monkeypatch.context() as full:
+        full.setattr(shelf.store.journal, "add", refuse)
+        assert hand_on(shelf, watch) == []
+    assert len(rings) == 1
+    assert hand_on(shelf, watch) == [("loras", b"new.safetensors")]
+
+
+def test_a_folder_without_events_has_no_observer(shelf: StepShelf, watch: Watch) -> None:
+    shelf.places["loras"] = replace(shelf.places["loras"], traits=replace(TRAITS, has_events=False))
+    watch._observe(shelf.places["loras"])
+    assert not watch.is_alive_for("loras")
+    assert not FakeObserver.made[0].is_running
+    watch.mend()
+    assert len(FakeObserver.made) == 1
+
+
+def test_where_all_is_well_mending_does_nothing(
+    shelf: StepShelf, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a disk was touched")
+
+    monkeypatch.setattr(room, "check_presence", refuse)
+    watch.mend()
+    assert hand_on(shelf, watch) == []
+    assert len(FakeObserver.made) == 1
+
+
+def test_a_dead_observer_is_replaced_and_the_folder_scanned(shelf: StepShelf, watch: Watch) -> None:
+    FakeObserver.made[0].stop()
+    watch.mend()
+    assert watch.is_alive_for("loras")
+    assert hand_on(shelf, watch) == [("loras", WHOLE)]
+
+
+def test_an_absent_folder_is_not_watched_before_it_is_back(shelf: StepShelf, watch: Watch) -> None:
+    FakeObserver.made[0].stop()
+    shelf.path("").rename(shelf.root / "away")
+    watch.mend()
+    assert len(FakeObserver.made) == 1
+    (shelf.root / "away").rename(shelf.path(""))
+    watch.mend()
+    assert watch.is_alive_for("loras")
+
+
+def test_a_folder_that_may_not_be_watched_is_tried_and_scanned_again_only_now_and_then(
+    shelf: StepShelf, watch: Watch
+) -> None:
+    FakeObserver.made[0].stop()
+    FakeObserver.refusal = FileUnreadable("no more inotify watches")
+    for _ in range(100):
+        watch.mend()
+    assert len(FakeObserver.made) == 2
+    assert hand_on(shelf, watch) == [("loras", WHOLE)]
+    FakeObserver.refusal = None
+    shelf.clock.advance(DEAF_SECONDS)
+    watch.mend()
+    assert watch.is_alive_for("loras")
+
+
+def test_a_folder_that_was_absent_for_a_moment_is_tried_again_at_once(shelf: StepShelf, watch: Watch) -> None:
+    FakeObserver.made[0].stop()
+    FakeObserver.refusal = FolderOffline("gone between two looks")
+    watch.mend()
+    FakeObserver.refusal = None
+    watch.mend()
+    assert watch.is_alive_for("loras")
+
+
+def test_an_event_in_a_real_folder_becomes_a_scan(shelf: StepShelf, rings: list[None]) -> None:
+    from modelshelf.clock import SystemClock  # noqa: PLC0415
+
+    watch = Watch(shelf.store, shelf.places, SystemClock(), lambda: rings.append(None))
+    watch.open()
+    try:
+        shelf.put("new.safetensors", b"weights")
+        wait_until(lambda: [task.path for task in shelf.tasks()] == [b"new.safetensors"])
+        assert rings
+    finally:
+        watch.close()
+    assert not watch.is_alive()
