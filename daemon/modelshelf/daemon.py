@@ -12,6 +12,7 @@ from modelshelf import heap
 from modelshelf.civitai.client import CivitaiClient
 from modelshelf.civitai.settings import ClientSettings
 from modelshelf.clock import SystemClock
+from modelshelf.domain.model_file import TOO_LARGE
 from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind
 from modelshelf.errors import FolderOffline, ModelshelfError, StoreError
 from modelshelf.logs import get_log
@@ -132,6 +133,7 @@ class House:
         heap.restrain()
         self.store.folders.sync(self.config.folders())
         self._look_for_absent()
+        self.store.files.reset_too_large(self.config.hashing_limit_bytes, TOO_LARGE, Priority.REST)
         recovered = self.store.journal.recover()
         log.info("journal_recovered", tasks=recovered)
         for worker in self.workers:
@@ -197,10 +199,11 @@ class House:
 
     def is_idle(self) -> bool:
         """Tell whether nothing is owed that is due by now."""
-        owed = self.store.journal.owed(until=self.clock.now())
-        if self.config.is_offline:
-            owed = {kind: count for kind, count in owed.items() if kind not in NETWORK_KINDS}
-        return not self.hall.in_hand and not any(owed.values())
+        now = self.clock.now()
+        away = NETWORK_KINDS if self.config.is_offline else set()
+        owed = [self.store.journal.owed(folder_id, until=now) for folder_id in self.hall.lanes.folders()]
+        is_owed = any(count for each in owed for kind, count in each.items() if kind not in away)
+        return not self.hall.in_hand and not is_owed
 
 
 NETWORK_KINDS = {TaskKind.IDENTIFY_CONTENT, TaskKind.ENRICH_MODEL, TaskKind.FETCH_PREVIEWS}

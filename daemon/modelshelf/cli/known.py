@@ -79,7 +79,7 @@ def know(store: Store, file: ModelFile) -> Known:
         beside=_beside(store, folder, file),
         tasks=tasks,
         derived=_derived(file, tasks),
-        events=reports.events_of(file.id, EVENTS_SHOWN),
+        events=store.events.of_file(file.id, EVENTS_SHOWN),
         duplicates=[each for each in twins if each.id != file.id],
     )
 

@@ -63,10 +63,9 @@ def stop_scans(opening: Opening, store: Store, folder_ids: Sequence[str]) -> int
     with store.database.transaction():
         scans = reports.scans(folder_ids)
         running = [task for task in scans if task.state is TaskState.RUNNING]
-        dropped = reports.drop_scans(scans)
+        dropped = store.journal.drop_scans(scans)
         for run_id in {task.run_id for task in scans if task.run_id is not None and task not in running}:
             store.runs.end(run_id, SystemClock().now())
-    # Only where one runs: a daemon that has no scan in hand would stop its next one instead.
     if running:
         poke(opening.state_directory, STOP_SCANS)
     return dropped + len(running)

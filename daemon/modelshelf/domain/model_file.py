@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+NOT_A_MODEL = "not a model file"
+"""Why a `.bin` whose bytes are nothing we know is left alone: routers' firmware and game data have that name too."""
+
+TOO_LARGE = "above hashing.max_size"
+"""Part of the reason why a file is indexed but not hashed."""
+
+
 class ScanPhase(IntEnum):
     """How far a file has been read: path and size only, or header and hashes too."""
 

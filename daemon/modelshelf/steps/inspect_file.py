@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Source
 from modelshelf.domain.header import Format, Verdict
+from modelshelf.domain.model_file import NOT_A_MODEL, TOO_LARGE
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import ModelshelfError
 from modelshelf.formats.embedded import embedded_facts
 from modelshelf.formats.inspect import read_header
 from modelshelf.logs import get_log
 from modelshelf.steps.place import is_as_it_was, present_file
-from modelshelf.steps.stems import NOT_A_MODEL, heirs
+from modelshelf.steps.stems import heirs
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class InspectFile:
             return header.reason or header.format.value
         size_bytes = file.fingerprint.size_bytes
         if self.size_limit_bytes is not None and size_bytes > self.size_limit_bytes:
-            return f"{size_bytes} bytes is above hashing.max_size ({self.size_limit_bytes} bytes)"
+            return f"{size_bytes} bytes is {TOO_LARGE} ({self.size_limit_bytes} bytes)"
         return None
 
     def record(self, done: Sequence[Done[Inspection]]) -> list[NewTask]:

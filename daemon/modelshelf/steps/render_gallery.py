@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
-from modelshelf.domain.header import Format, Verdict
+from modelshelf.domain.header import Verdict
 from modelshelf.domain.output import Spot
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import ModelshelfError
@@ -21,7 +21,7 @@ from modelshelf.steps.place import place_named
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from modelshelf.domain.task import Task
@@ -59,24 +59,25 @@ class RenderGallery:
         html = place.output.html
         if not (html.is_enabled and html.is_gallery_generated):
             return 0
-        entries = [entry for entry in self.store.entries.of_folder(task.subject) if is_shown(entry)]
-        check_presence(place.folder, len(entries))
+        check_presence(place.folder, self.store.folders.state(task.subject).file_count)
         target = gallery_path(place)
-        cards = tuple(card_of(entry, place, target) for entry in entries)
+        drawn = 0
+
+        def cards() -> Iterator[Card]:
+            nonlocal drawn
+            for entry in self.store.entries.walk_folder(task.subject):
+                drawn += 1
+                yield card_of(entry, place, target)
+
         title = html.gallery_title or readable(place.root.name)
-        write_page(target, render_gallery(GalleryContent(title=title, cards=cards)).encode("utf-8"), place)
-        return len(cards)
+        write_page(target, render_gallery(GalleryContent(title=title, cards=cards())).encode("utf-8"), place)
+        return drawn
 
     def record(self, done: Sequence[Done[int]]) -> list[NewTask]:
         """Nothing is to be kept: the gallery can be made again at any time."""
         for each in done:
             log.info("gallery_rendered", folder=each.task.subject, cards=each.result)
         return []
-
-
-def is_shown(entry: Entry) -> bool:
-    """Tell whether an entry belongs in lists: a `.bin` that is no model does not."""
-    return not (entry.format == Format.UNKNOWN and entry.path.lower().endswith(b".bin"))
 
 
 def card_of(entry: Entry, place: Place, gallery: Path) -> Card:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.model_file import ScanPhase
+from modelshelf.domain.model_file import NOT_A_MODEL, ScanPhase
 from modelshelf.domain.task import NewTask, TaskKind
 
 if TYPE_CHECKING:
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.store.store import Store
-
-NOT_A_MODEL = "not a model file"
-"""Why a `.bin` whose bytes are nothing we know is left alone: routers' firmware and game data have that name too."""
 
 
 def is_foreign(file: ModelFile) -> bool:

@@ -24,7 +24,6 @@ from modelshelf.steps.place import Place, make_room, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 from modelshelf.store.ledger import Writing
-from modelshelf.store.reports import Reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -191,7 +190,7 @@ class WriteSidecars:
         """Tell each reason once, not again at every look: what stands in the way mostly stands there for good."""
         if not refusals:
             return
-        events = Reports(self.store.database).events_of(file.id, EVENTS_LOOKED_AT)
+        events = self.store.events.of_file(file.id, EVENTS_LOOKED_AT)
         told = {event.details.get("reason") for event in events if event.name == "sidecar_not_written"}
         for refusal in (each for each in refusals if each not in told):
             log.warning("sidecar_not_written", path=readable(file.path), reason=refusal)

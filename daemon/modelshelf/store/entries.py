@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field, Source, choose
-from modelshelf.domain.model_file import ScanPhase
+from modelshelf.domain.model_file import NOT_A_MODEL, ScanPhase
 from modelshelf.errors import UsageError
 from modelshelf.store.columns import from_big, from_epoch, from_epoch_or_none, from_json, text, to_json
 from modelshelf.store.entry import Entry, EntryQuery, EntryState
@@ -31,7 +31,7 @@ _COLUMNS = """f.id AS file_id, f.folder_id, f.directory, f.name, f.size_bytes, f
 _BESIDE = "LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"
 _FILE = f"SELECT {_COLUMNS} FROM files f {_BESIDE} WHERE f.id = ?"  # noqa: S608 - constants only
 _SELECT = f"""SELECT {_COLUMNS}, e.effective, e.preview, e.has_page
-    FROM entries e JOIN files f ON f.id = e.file_id {_BESIDE}"""  # noqa: S608 - constants only
+    FROM entries e JOIN files f ON f.id = e.file_id AND f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' {_BESIDE}"""  # noqa: S608 - constants only
 _OF_FOLDER = f"{_SELECT} WHERE f.folder_id = ? AND f.missing_since IS NULL ORDER BY f.directory, f.name"
 _PAGE_OF_FOLDER = f"""{_SELECT}
     WHERE f.folder_id = ? AND (f.directory, f.name) > (?, ?) AND f.missing_since IS NULL

@@ -53,6 +53,11 @@ class Events:
         found = self._database.rows("SELECT * FROM events ORDER BY id DESC LIMIT ?", (limit,))
         return [event_from(row) for row in found]
 
+    def of_file(self, file_id: int, limit: int) -> list[Event]:
+        """Give the last events of a file, newest first."""
+        found = self._database.rows("SELECT * FROM events WHERE file_id = ? ORDER BY id DESC LIMIT ?", (file_id, limit))
+        return [event_from(row) for row in found]
+
     def prune(self, before: datetime) -> int:
         """Forget events older than this time; gives how many."""
         return self._database.execute("DELETE FROM events WHERE happened_at < ?", (to_epoch(before),)).rowcount

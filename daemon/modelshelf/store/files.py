@@ -227,6 +227,14 @@ class Files:
                 )
                 self._database.execute(_FORGET_READING, (file_id,))
 
+    def reset_too_large(self, limit_bytes: int | None, reason: str, priority: int) -> None:
+        """Owe the hashes of files that were skipped for `reason` and are not above the limit any more (None: no limit)."""
+        found = self._database.rows(
+            "SELECT id FROM files WHERE instr(hash_skipped_reason, ?) AND (?2 IS NULL OR size_bytes <= ?2)",
+            (reason, limit_bytes),
+        )
+        self.reset_deep([row["id"] for row in found], priority)
+
     def _record_reading(self, file_id: int, content_id: int | None, reason: str | None) -> None:
         self._database.execute(
             "UPDATE files SET scan_phase = ?, content_id = ?, hash_skipped_reason = ? WHERE id = ?",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _PUT = """INSERT INTO folders (id, path, model_type) VALUES (?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET path = excluded.path, model_type = excluded.model_type, is_configured = 1
     WHERE (path, model_type, is_configured) IS NOT (excluded.path, excluded.model_type, 1)"""
+_DROP_FOREIGN = """DELETE FROM tasks WHERE kind IN ('scan_folder', 'render_gallery') AND state = 'queued'
+    AND subject NOT IN (SELECT id FROM folders WHERE is_configured = 1)"""
 _STATES = """SELECT *, (SELECT count(*) FROM files WHERE folder_id = folders.id AND missing_since IS NULL) AS file_count
     FROM folders"""
 
@@ -45,7 +47,7 @@ class Folders:
         self._database = database
 
     def sync(self, folders: Sequence[Folder]) -> None:
-        """Take over the configured folders; the others stay with their files, marked as no longer configured."""
+        """Take over the configured folders; the others stay with their files, marked as no longer configured and not scanned."""
         ids = {folder.id for folder in folders}
         with self._database.transaction():
             for folder in folders:
@@ -53,6 +55,7 @@ class Folders:
             for row in self._database.rows("SELECT id FROM folders WHERE is_configured = 1"):
                 if row["id"] not in ids:
                     self._database.execute("UPDATE folders SET is_configured = 0 WHERE id = ?", (row["id"],))
+            self._database.execute(_DROP_FOREIGN)
 
     def state(self, folder_id: str) -> FolderState:
         """Give what is known of one folder; UsageError where its id was never configured."""

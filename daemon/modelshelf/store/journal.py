@@ -98,6 +98,14 @@ class Journal:
         """At start: queue again what was running when the daemon died, count the crash, tell how many there were."""
         return self._give_back(None, crashes=1)
 
+    def drop_scans(self, tasks: Iterable[Task]) -> int:
+        """Strike out those of these scans that still wait, because a person said stop; gives how many."""
+        ids = id_list(task.id for task in tasks)
+        return self._database.execute(
+            "DELETE FROM tasks WHERE kind = 'scan_folder' AND state = 'queued' AND id IN (SELECT value FROM json_each(?))",
+            (ids,),
+        ).rowcount
+
     def next_due_at(self, lane: Lane, folder_ids: Collection[str] | None = None) -> datetime | None:
         """Tell when there is work for `claim`, None for never as things stand; the epoch where derived work waits now."""
         folders = _json_or_none(folder_ids)

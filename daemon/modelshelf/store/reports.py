@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from modelshelf.domain.model_file import NOT_A_MODEL
 from modelshelf.domain.task import TaskState
 from modelshelf.errors import UsageError
-from modelshelf.store.columns import from_epoch, from_json, id_list, to_epoch
-from modelshelf.store.events import Event
+from modelshelf.store.columns import from_epoch, id_list, to_epoch
 from modelshelf.store.file_rows import join
 from modelshelf.store.task_rows import task_from
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
-    from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.task import Task, TaskKind
     from modelshelf.store.database import Database
 
@@ -47,7 +46,8 @@ STATE_OF_FILE = """CASE
 """`pending`: not read yet, or Civitai was not asked yet. `known`: Civitai or a sidecar says what it is."""
 
 _TABLES = """files f LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"""
-_COUNTS = f"SELECT f.folder_id, {STATE_OF_FILE} AS state, count(*) AS count FROM {_TABLES} GROUP BY 1, 2"  # noqa: S608 - constants
+_COUNTS = f"""SELECT f.folder_id, {STATE_OF_FILE} AS state, count(*) AS count FROM {_TABLES}
+    WHERE f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' GROUP BY 1, 2"""  # noqa: S608 - constants
 _STATES = f"""SELECT f.id, {STATE_OF_FILE} AS state FROM {_TABLES}
     WHERE f.id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - constants
 _WAITING = """SELECT folder_id, directory, name, waiting_reason, last_changed_at FROM files
@@ -188,21 +188,6 @@ class Reports:
         known = [str(row["spelling"]) for row in found]
         return [each for each in known if each.casefold() == word.casefold()] or known
 
-    def events_of(self, file_id: int, limit: int) -> list[Event]:
-        """Give the last events of a file, newest first."""
-        found = self._database.rows("SELECT * FROM events WHERE file_id = ? ORDER BY id DESC LIMIT ?", (file_id, limit))
-        return [
-            Event(
-                id=row["id"],
-                name=row["name"],
-                happened_at=from_epoch(row["happened_at"]),
-                file_id=row["file_id"],
-                folder_id=row["folder_id"],
-                details=cast("JsonObject", from_json(row["details"])) if row["details"] else {},
-            )
-            for row in found
-        ]
-
     def scans(self, folder_ids: Collection[str], path: bytes | None = None) -> list[Task]:
         """Give the scans owed in these folders: of one path, or for None those of whole folders and those of a run."""
         found = self._database.rows(
@@ -211,14 +196,6 @@ class Reports:
             (id_list(folder_ids), path),
         )
         return [task_from(row) for row in found]
-
-    def drop_scans(self, tasks: Iterable[Task]) -> int:
-        """Strike out those of these scans that still wait; gives how many. The one thing here that writes."""
-        ids = id_list(task.id for task in tasks)
-        return self._database.execute(
-            "DELETE FROM tasks WHERE kind = 'scan_folder' AND state = 'queued' AND id IN (SELECT value FROM json_each(?))",
-            (ids,),
-        ).rowcount
 
     def sizes(self) -> Sizes:
         """Tell how much the store holds."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NAMES = tuple(field.name for field in fields(RunStatistics))
 _COUNT = f"UPDATE runs SET {', '.join(f'{name} = {name} + :{name}' for name in _NAMES)} WHERE id = :id"  # noqa: S608 - constants
+_END_IDLE = """UPDATE runs SET ended_at = ? WHERE ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM tasks WHERE kind = 'scan_folder' AND state != 'failed' AND run_id = runs.id)"""
 _LATEST_OF_JOB = "SELECT * FROM runs WHERE job_name IS ? ORDER BY id DESC LIMIT 1"
 
 
@@ -44,6 +46,10 @@ class Runs:
         self._database.execute(
             "UPDATE runs SET ended_at = ? WHERE id = ? AND ended_at IS NULL", (to_epoch(now), run_id)
         )
+
+    def end_idle(self, now: datetime) -> None:
+        """End every run that owes no scan any more, also one whose scan was merged into that of another run."""
+        self._database.execute(_END_IDLE, (to_epoch(now),))
 
     def get(self, run_id: int) -> Run | None:
         """Give a run by its id."""

@@ -10,17 +10,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelshelf.domain.failure import FailureKind
-from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind, TaskState
+from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind
 from modelshelf.errors import FileChanged, ModelshelfError, StoreError, TransientError, WorkStopped
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Done, Failed, Interrupted
-from modelshelf.store.reports import Reports
 from modelshelf.worker.retry import Forget, GiveUp, RetryAt, decide
 from modelshelf.worker.succession import successors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
-    from datetime import datetime
 
     from modelshelf.clock import Clock
     from modelshelf.domain.task import Task
@@ -33,7 +31,6 @@ log = get_log(__name__)
 
 DERIVED_FROM_FILES = {TaskKind.INSPECT_FILE, TaskKind.HASH_FILE}
 LOOK_FIRST = timedelta(seconds=2)
-RUNS_LOOKED_AT = 100
 
 PAUSE_SECONDS = 5.0
 """After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
@@ -216,7 +213,7 @@ class Worker(threading.Thread):
                 if isinstance(outcome, Failed):
                     self._record_failure(outcome)
             if any(outcome.task.kind is TaskKind.SCAN_FOLDER and outcome.task.run_id for outcome in outcomes):
-                end_runs(store, now)
+                store.runs.end_idle(now)
 
     def _record_failure(self, failed: Failed) -> None:
         task, error, now = failed.task, failed.error, self._hall.clock.now()
@@ -254,13 +251,3 @@ class Worker(threading.Thread):
         if file is None or file.missing_since is not None:
             return []
         return [NewTask(TaskKind.SCAN_FOLDER, file.folder_id, path=file.path, priority=Priority.DROP)]
-
-
-def end_runs(store: Store, now: datetime) -> None:
-    """End every run that owes no scan any more, also one whose scan was merged into that of another run."""
-    folder_ids = [state.id for state in store.folders.states()]
-    scans = Reports(store.database).scans(folder_ids)
-    going_on = {task.run_id for task in scans if task.state is not TaskState.FAILED}
-    for run in store.runs.latest(RUNS_LOOKED_AT):
-        if run.ended_at is None and run.id not in going_on:
-            store.runs.end(run.id, now)

@@ -197,6 +197,7 @@ _JOURNAL = (
         details TEXT
     )""",
     "CREATE INDEX events_by_time ON events (happened_at)",
+    "CREATE INDEX events_by_file ON events (file_id, id)",
 )
 
 
