@@ -84,6 +84,14 @@ def create_file(
             raise _in_the_way(path) from None
 
 
+def remove_file(path: Path, *, expected: os.stat_result) -> None:
+    """Remove a file of ours; FileChanged if it is not the `expected` one any more."""
+    with _translated(path, "remove"):
+        _demand_expected(path, path.lstat(), expected)
+        path.unlink()
+        _sync_directory(path.parent)
+
+
 def read_limited(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     """Give the bytes of a regular file and its stat; a pipe, a device or a file above `max_bytes` is FileUnreadable.
 

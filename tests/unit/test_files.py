@@ -642,3 +642,29 @@ def test_only_a_file_system_that_cannot_sync_directories_is_excused(
         with pytest.raises(FileUnreadable):
             files.create_file(tmp_path / "foo.json", b"new")
     assert (tmp_path / "foo.json").read_bytes() == b"new"
+
+
+def test_a_file_of_ours_is_removed_if_it_is_still_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    path.write_bytes(b"{}")
+    files.remove_file(path, expected=path.stat())
+    assert not path.exists()
+
+
+def test_a_file_that_changed_since_it_was_read_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    path.write_bytes(b"{}")
+    before = path.stat()
+    path.write_bytes(b'{"mine": 1}')
+    with pytest.raises(FileChanged):
+        files.remove_file(path, expected=before)
+    assert path.exists()
+
+
+def test_removing_what_is_gone_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "ours.json"
+    path.write_bytes(b"{}")
+    before = path.stat()
+    path.unlink()
+    with pytest.raises(FileGone):
+        files.remove_file(path, expected=before)

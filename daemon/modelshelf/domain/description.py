@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.hashes import EMPTY_AUTOV3
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,6 +28,14 @@ class Description:
     facts: Mapping[Field, Fact]
     version: ModelVersion | None = None
     model: Model | None = None
+
+    @property
+    def weights(self) -> str | None:
+        """The hash by which the weights are known: AutoV3, which an edited header leaves as it is, else SHA256."""
+        if self.hashes is None:
+            return None
+        is_telling = self.hashes.autov3 not in {None, EMPTY_AUTOV3}
+        return self.hashes.autov3 if is_telling else self.hashes.sha256
 
     def value(self, field: Field) -> JsonValue:
         """Give the effective value of `field`, None where nobody knows it."""

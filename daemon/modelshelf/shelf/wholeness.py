@@ -40,13 +40,12 @@ Judgement: TypeAlias = Whole | NotYet
 class Evidence:
     """What is known of a file beside its Fingerprint.
 
-    `declared_size_bytes` is the length that its own header claims; `has_declared_length` says that its format has such a
-    claim at all. `seen_unchanged_seconds` is how long the same Fingerprint has been seen. `partial_companion` is the name
-    of a download's file beside it. `now` is in seconds since the epoch and is compared with the mtime only.
+    `declared_size_bytes` is the length that its own header claims, None where it claims none. `seen_unchanged_seconds` is
+    how long the same Fingerprint has been seen. `partial_companion` is the name of a download's file beside it. `now` is in
+    seconds since the epoch and is compared with the mtime only.
     """
 
     declared_size_bytes: int | None
-    has_declared_length: bool
     found_by_scan: bool
     seen_unchanged_seconds: float
     partial_companion: bytes | None
@@ -77,7 +76,7 @@ class WholenessGate:
         is_written = self._probe(path) if evidence.is_local else None
         if is_written:
             return NotYet("still open for writing", min(_back_off(evidence), _LONGEST_WAIT_FOR_WRITER_SECONDS))
-        is_proven = is_written is False and evidence.has_declared_length and declared is not None
+        is_proven = is_written is False and declared is not None
         return Whole() if is_proven else _judge_by_quiet(fingerprint, evidence)
 
 
@@ -88,7 +87,7 @@ def _judge_by_quiet(fingerprint: Fingerprint, evidence: Evidence) -> Judgement:
     delay = evidence.stability_delay_seconds
     if quiet >= delay:
         return Whole()
-    wait = max(_SHORTEST_WAIT_SECONDS, delay - quiet)
+    wait = max(_SHORTEST_WAIT_SECONDS, delay - max(0.0, quiet))
     return NotYet(f"changed less than {delay:g} s ago", wait)
 
 

@@ -27,7 +27,7 @@ def compose(description: Description, existing: FoundSidecar | None, ours: Diges
     """Plan the file where Civitai knows the version; one without our mark is never touched."""
     if description.version is None or not description.version.body:
         return Planned()
-    wanted = Wanted(_body(description.version, description.model), _LAYOUT, is_whole=True)
+    wanted = Wanted(_body(description.version, description.model), _LAYOUT, description.weights, is_whole=True)
     if existing is not None and not existing.problem and not is_marked(existing.content):
         return Planned(refusal="another tool's file is already there: it was left alone")
     return merged_into(existing, wanted, frozenset(Dialect), ours)

@@ -28,7 +28,7 @@ def compose(description: Description, existing: FoundSidecar | None, ours: Diges
     """Plan the file where Civitai knows the version; whatever is not our own stays."""
     if description.version is None or not description.version.body:
         return Planned()
-    wanted = Wanted(_body(description.version, description.model), _LAYOUT, is_whole=True)
+    wanted = Wanted(_body(description.version, description.model), _LAYOUT, description.weights, is_whole=True)
     if existing is not None and existing.dialect in _DIALECTS and not is_marked(existing.content):
         is_same = existing.content.get("id") == description.version.id
         return Planned(refusal="already there" if is_same else "a file for another version is there: it was left alone")

@@ -56,7 +56,7 @@ def facts(content: JsonObject) -> list[Fact]:
 
 def compose(description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
     """Plan the file: our keys merged into what is there; a file of another dialect is left alone."""
-    wanted = Wanted(_values(description), _LAYOUT, says_nothing=_says_nothing)
+    wanted = Wanted(_values(description), _LAYOUT, description.weights, says_nothing=_says_nothing)
     return merged_into(existing, wanted, _DIALECTS, ours) if wanted.values else Planned()
 
 

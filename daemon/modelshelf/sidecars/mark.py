@@ -42,6 +42,12 @@ def wrote(content: JsonObject) -> dict[str, str]:
     return {key: value for key, value in digests.items() if isinstance(value, str)}
 
 
+def weights_described(content: JsonObject) -> str | None:
+    """Give the hash of the weights of which we wrote into a file, None where the mark does not say."""
+    weights = (_mark(content) or {}).get("of")
+    return weights if isinstance(weights, str) else None
+
+
 def is_ours(content: JsonObject, key: str, ledger: Digests) -> bool:
     """Tell whether the value of a key is one that we wrote, by the mark in the file or by the ledger."""
     found = digest(content[key])
@@ -59,12 +65,13 @@ def without_ours(content: JsonObject, ledger: Digests) -> JsonObject:
     }
 
 
-def marked(content: JsonObject, digests: Mapping[str, str]) -> JsonObject:
-    """Give the content with our mark; unmarked where something that is no object stands under `extensions`."""
+def marked(content: JsonObject, digests: Mapping[str, str], weights: str | None = None) -> JsonObject:
+    """Give the content with our mark, which names the weights described; unmarked where `extensions` is no object."""
     extensions = content.get(EXTENSIONS, {})
     if not isinstance(extensions, dict):
         return content
     mark: JsonObject = {"version": FORMAT_VERSION, "wrote": dict(sorted(digests.items()))}
+    mark |= {"of": weights} if weights is not None else {}
     return {**content, EXTENSIONS: {**extensions, OURS: mark}}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelshelf.sidecars import civitai_info, civitscraper, forge
-from modelshelf.sidecars.classify import Dialect
+from modelshelf.sidecars.classify import Dialect, classify
+from modelshelf.sidecars.mark import weights_described, without_ours
+from modelshelf.sidecars.writer import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +27,8 @@ class Plan:
     """One sidecar: where, in which dialect, and what to write.
 
     `content` None: nothing to write, and `refusal` says why if it is for a person to know. `expected` is the file as it was
-    read, to be handed to `files.replace_file`; None: nothing was there, so `files.create_file`.
+    read, to be handed to `files.replace_file`; None: nothing was there, so `files.create_file`. `is_removed`: all that it
+    holds is ours and said of other weights, so it goes.
     """
 
     path: Path
@@ -34,8 +37,10 @@ class Plan:
     digests: Mapping[str, str]
     expected: os.stat_result | None
     refusal: str | None
+    is_removed: bool = False
 
 
+_REMAINS = Layout(indent=4, is_ascii=True)
 _WRITERS: dict[Dialect, Writer] = {
     Dialect.CIVITAI_VERSION: civitai_info,
     Dialect.FORGE: forge,
@@ -74,6 +79,25 @@ def plan_sidecars(
 
 
 def _plan(description: Description, path: Path, dialect: Dialect, found: FoundSidecar | None, ours: Digests) -> Plan:
-    planned = _WRITERS[dialect].compose(description, found, ours)
     expected = found.status if found is not None else None
+    if found is not None and _is_of_other_weights(found, description):
+        return _plan_anew(description, dialect, found, ours)
+    planned = _WRITERS[dialect].compose(description, found, ours)
     return Plan(path, dialect, planned.content, planned.digests, expected, planned.refusal)
+
+
+def _is_of_other_weights(found: FoundSidecar, description: Description) -> bool:
+    described = weights_described(found.content)
+    return described is not None and description.weights is not None and described != description.weights
+
+
+def _plan_anew(description: Description, dialect: Dialect, found: FoundSidecar, ours: Digests) -> Plan:
+    """Plan a file in which we described the weights that stood here before: nothing of ours stays, all of theirs does."""
+    theirs = without_ours(found.content, ours)
+    base = replace(found, content=theirs, dialect=classify(theirs)) if theirs else None
+    planned = _WRITERS[dialect].compose(description, base, {})
+    if planned.content is not None:
+        return Plan(found.path, dialect, planned.content, planned.digests, found.status, None)
+    if not theirs:
+        return Plan(found.path, dialect, None, {}, found.status, None, is_removed=True)
+    return Plan(found.path, dialect, _REMAINS.serialise(theirs), {}, found.status, planned.refusal)

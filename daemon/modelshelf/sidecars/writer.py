@@ -58,12 +58,13 @@ class Layout:
 class Wanted:
     """What we have to say in a file.
 
-    `is_whole`: nothing else, so what we said before and say no more goes. `says_nothing` tells which values of others are
-    only placeholders that may be filled.
+    `weights` is the hash of what it is said of. `is_whole`: nothing else, so what we said before and say no more goes.
+    `says_nothing` tells which values of others are only placeholders that may be filled.
     """
 
     values: JsonObject
     layout: Layout
+    weights: str | None = None
     is_whole: bool = False
     says_nothing: Callable[[str, JsonValue], bool] = lambda _key, _value: False
 
@@ -82,7 +83,7 @@ def merged(wanted: Wanted, existing: JsonObject, ours: Digests) -> Planned:
     digests = {key: mark.digest(value) for key, value in result.items() if key != mark.EXTENSIONS}
     digests = {key: found for key, found in digests.items() if _is_written(existing, key, found, wanted, ours)}
     wrote = {key: value for key, value in mark.wrote(existing).items() if key not in gone} | digests
-    return Planned(wanted.layout.serialise(mark.marked(result, wrote)), digests)
+    return Planned(wanted.layout.serialise(mark.marked(result, wrote, wanted.weights)), digests)
 
 
 def merged_into(existing: FoundSidecar | None, wanted: Wanted, dialects: Collection[Dialect], ours: Digests) -> Planned:

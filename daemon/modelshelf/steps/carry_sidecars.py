@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import FileGone, FileUnreadable, ModelshelfError, WriteRefused
+from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
 from modelshelf.files import move_without_replacing
 from modelshelf.logs import get_log
 from modelshelf.sidecars.names import companions
 from modelshelf.steps.beside import Surroundings, stat_if_there
 from modelshelf.steps.place import present_file
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,14 +47,7 @@ class CarrySidecars:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Carried]]:
         """Move what is left, never over a file, and only if no other model has that stem."""
-        outcomes: list[Outcome[Carried]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(Done(task, self._carry(task)))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, lambda task: Done(task, self._carry(task)))
 
     def _carry(self, task: Task) -> Carried:
         file, place = present_file(self.store, self.places, task)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from modelshelf.civitai.payload import parse_version
 from modelshelf.domain.fact import Source
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import ModelshelfError
 from modelshelf.logs import get_log
 from modelshelf.steps.describe import remote_facts
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +35,7 @@ class EnrichModel:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Model | None]]:
         """Fetch each model; None where Civitai hides it, which is no reason to doubt the version."""
-        outcomes: list[Outcome[Model | None]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(self._fetch(task))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, self._fetch)
 
     def _fetch(self, task: Task) -> Outcome[Model | None]:
         model_id = int(task.subject)

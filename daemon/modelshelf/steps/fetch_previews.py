@@ -15,7 +15,6 @@ from modelshelf.errors import (
     CivitaiUnavailable,
     FileGone,
     FileUnreadable,
-    ModelshelfError,
     WriteRefused,
 )
 from modelshelf.files import create_file, replace_file
@@ -27,7 +26,7 @@ from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import picture_limit, picture_path, relative_to_folder, shown_pictures
 from modelshelf.steps.place import Place, make_room, present_file
 from modelshelf.steps.stems import owner_of_stem, sharing_stem
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.store.ledger import Writing
 
 if TYPE_CHECKING:
@@ -72,14 +71,7 @@ class FetchPreviews:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Pictured]]:
         """Fetch and write; a picture that is already there ends the matter, unless it is ours and shows other bytes."""
-        outcomes: list[Outcome[Pictured]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(self._picture(task))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, self._picture)
 
     def _picture(self, task: Task) -> Outcome[Pictured]:
         file, place = present_file(self.store, self.places, task)

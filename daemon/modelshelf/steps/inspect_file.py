@@ -10,13 +10,12 @@ from modelshelf.domain.fact import Source
 from modelshelf.domain.header import Format, Verdict
 from modelshelf.domain.model_file import NOT_A_MODEL, TOO_LARGE
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import ModelshelfError
 from modelshelf.formats.embedded import embedded_facts
 from modelshelf.formats.inspect import read_header
 from modelshelf.logs import get_log
 from modelshelf.steps.place import is_as_it_was, present_file
 from modelshelf.steps.stems import heirs
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,14 +64,7 @@ class InspectFile:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Inspection]]:
         """Read the headers; a file that went away in between is forgotten here and found missing by its scan."""
-        outcomes: list[Outcome[Inspection]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(self._inspect(task))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, self._inspect)
 
     def _inspect(self, task: Task) -> Outcome[Inspection]:
         file, place = present_file(self.store, self.places, task)

@@ -61,12 +61,8 @@ class Looker:
     is_scan: bool
     gate: WholenessGate
 
-    def look(self, path: bytes, fingerprint: Fingerprint, names: Collection[bytes]) -> Look:
-        """Compare one model file with the catalog; `names` are the names beside it."""
-        return self.compare(path, fingerprint, self.store.files.at(self.place.folder.id, path), names)
-
     def compare(self, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]) -> Look:
-        """Compare one model file with its row."""
+        """Compare one model file with its row; `names` are the names beside it. FileGone if it vanishes meanwhile."""
         if row is None:
             return self._moved(path, fingerprint) or self._judged(Fate.NEW, path, fingerprint, None, names)
         if row.missing_since is not None:
@@ -110,7 +106,6 @@ class Looker:
         partial = next((each for each in partial_companions(os.fsencode(absolute.name)) if each in names), None)
         return Evidence(
             declared_size_bytes=declared,
-            has_declared_length=declared is not None,
             found_by_scan=self.is_scan,
             seen_unchanged_seconds=quiet_seconds,
             partial_companion=partial,
@@ -123,9 +118,8 @@ class Looker:
         now = self.clock.now()
         if fate is Fate.RIPENED and row is not None:
             return (now - self.store.files.unchanged_since(row.id)).total_seconds()
-        if self.is_scan:
-            return now.timestamp() - fingerprint.mtime_ns / 1e9
-        return 0.0
+        # A clock that was wrong, or a writer's, may put the mtime in the future: that is no quiet time, and no debt.
+        return max(0.0, now.timestamp() - fingerprint.mtime_ns / 1e9) if self.is_scan else 0.0
 
     def _moved(self, path: bytes, fingerprint: Fingerprint) -> Look | None:
         """Find the row whose file this is, if its old place is certainly empty now."""

@@ -25,7 +25,10 @@ MAX_PAGE_BYTES = 256 * 1024 * 1024
 
 def page_path(place: Place, spot: Spot) -> Path:
     """Give where a model's page goes, as `output.metadata.html` says."""
-    return spot.place(place.output.html.path, place.output.html.filename)
+    path = spot.place(place.output.html.path, place.output.html.filename)
+    if path != gallery_path(place):
+        return path
+    return path.with_name(f"{path.stem}.page{path.suffix}")  # a model called gallery at the top of its folder
 
 
 def gallery_path(place: Place) -> Path:

@@ -11,14 +11,13 @@ from modelshelf.domain.fact import Field
 from modelshelf.domain.header import Verdict
 from modelshelf.domain.output import Spot
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import ModelshelfError
 from modelshelf.gallery.content import Card, CardState, GalleryContent
 from modelshelf.gallery.gallery import render_gallery
 from modelshelf.logs import get_log
 from modelshelf.shelf.presence import check_presence
 from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
 from modelshelf.steps.place import place_named
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,14 +44,7 @@ class RenderGallery:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[int]]:
         """Render and write each folder's gallery; gives the number of cards."""
-        outcomes: list[Outcome[int]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(Done(task, self._render(task)))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, lambda task: Done(task, self._render(task)))
 
     def _render(self, task: Task) -> int:
         place = place_named(self.places, task)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from modelshelf.clock import moment_of
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import ModelshelfError
 from modelshelf.gallery.content import PageContent
 from modelshelf.gallery.page import render_page
 from modelshelf.steps.beside import from_text
@@ -19,7 +18,7 @@ from modelshelf.steps.paging import gallery_path, page_path, relative_link, writ
 from modelshelf.steps.picturing import shown_pictures
 from modelshelf.steps.place import Place, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,14 +49,7 @@ class RenderPage:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Paged]]:
         """Render and write each file's page."""
-        outcomes: list[Outcome[Paged]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(self._page(task))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, self._page)
 
     def _page(self, task: Task) -> Outcome[Paged]:
         file, place = present_file(self.store, self.places, task)
@@ -85,7 +77,7 @@ class RenderPage:
             title=description.text(Field.NAME) or description.text(Field.TITLE) or readable(stem),
             file_name=readable(os.path.basename(file.path)),
             size_bytes=file.fingerprint.size_bytes,
-            modified_at=datetime.fromtimestamp(file.fingerprint.mtime_ns / 1e9, UTC),
+            modified_at=moment_of(file.fingerprint.mtime_ns),
             previews=tuple(relative_link(each, target) for each in pictures),
             gallery_href=relative_link(gallery_path(place), target) if html.is_gallery_generated else None,
             is_looked_up=self._is_looked_up(file),

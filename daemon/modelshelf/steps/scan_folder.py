@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.model_file import Fingerprint, ScanPhase
-from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import FileUnreadable, FolderOffline, ModelshelfError
+from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.errors import FileGone, FileUnreadable, FolderOffline, ModelshelfError
 from modelshelf.files import is_leftover, remove_leftovers
 from modelshelf.logs import get_log
 from modelshelf.shelf.presence import check_presence
@@ -21,11 +21,11 @@ from modelshelf.steps.beside import PAGE_SUFFIX, by_stem, from_text, names_in, s
 from modelshelf.steps.looking import Fate, Look, Looker
 from modelshelf.steps.place import place_named
 from modelshelf.steps.stems import heirs, is_foreign
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.steps.taking_note import Notes, take_note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from modelshelf.clock import Clock
@@ -52,6 +52,7 @@ class Sweep:
     notes: Notes = field(default_factory=Notes)
     gone: list[ModelFile] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)
+    urgent: list[int] = field(default_factory=list)
     visited: set[bytes] = field(default_factory=set)
     unreadable: list[bytes] = field(default_factory=list)
     offline_reason: str | None = None
@@ -73,13 +74,7 @@ class ScanFolder:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Sweep]]:
         """Walk and compare. Changes are recorded in batches as they are found; only "gone" waits for the end."""
-        outcomes: list[Outcome[Sweep]] = []
-        for task in tasks:
-            try:
-                outcomes.append(Done(task, self._scan(task, reins)))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, lambda task: Done(task, self._scan(task, reins)))
 
     def _scan(self, task: Task, reins: Reins) -> Sweep:
         place = place_named(self.places, task)
@@ -111,19 +106,27 @@ class ScanFolder:
 
     def _look_at_model(self, sweep: Sweep, status: os.stat_result | None) -> None:
         path = sweep.task.path
+        row = self.store.files.at(sweep.place.folder.id, path)
         if status is not None and stat.S_ISREG(status.st_mode):
             directory = os.path.join(os.fsencode(sweep.place.root), os.path.dirname(path))
-            self._take(sweep, sweep.looker.look(path, Fingerprint.of(status), names_in(directory)))
-            return
-        row = self.store.files.at(sweep.place.folder.id, path)
-        if row is not None and row.missing_since is None:
+            self._look(sweep, path, Fingerprint.of(status), row, names_in(directory))
+        elif row is not None and row.missing_since is None:
             sweep.gone.append(row)
 
-    def _take(self, sweep: Sweep, look: Look) -> None:
+    def _look(
+        self, sweep: Sweep, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
+    ) -> None:
+        try:
+            look = sweep.looker.compare(path, fingerprint, row, names)
+        except FileGone:
+            sweep.gone += [row] if row is not None and row.missing_since is None else []
+            return
         if look.fate is not Fate.SAME:
             sweep.looks.append(look)
-        elif sweep.task.is_forced and look.row is not None and is_described(look.row):
-            sweep.touched.append(look.row.id)
+        elif row is not None and row.scan_phase is ScanPhase.INDEXED and sweep.task.priority >= Priority.DROP:
+            sweep.urgent.append(row.id)
+        elif row is not None and sweep.task.is_forced and is_described(row):
+            sweep.touched.append(row.id)
 
     def _look_at_companion(self, sweep: Sweep, status: os.stat_result | None) -> None:
         """A sidecar or preview changed: its model reads what stands beside it again, unless the change was our own."""
@@ -160,7 +163,7 @@ class ScanFolder:
         rows = self.store.files.in_directory(sweep.place.folder.id, listing.directory)
         sweep.notes.total += len(listing.models)
         for path, fingerprint in listing.models.items():
-            self._take(sweep, sweep.looker.compare(path, fingerprint, rows.get(path), listing.names))
+            self._look(sweep, path, fingerprint, rows.get(path), listing.names)
         self._compare_companions(sweep, listing, rows)
         unknown = self._problems(listing)
         sweep.unreadable += unknown
@@ -211,8 +214,11 @@ class ScanFolder:
         if not sweep.looks:
             return
         looks, sweep.looks = sweep.looks, []
+        now = self.clock.now()
         with self.store.database.transaction():
-            take_note(self.store, sweep.place, sweep.task, looks, sweep.notes, self.clock.now())
+            take_note(self.store, sweep.place, sweep.task, looks, sweep.notes, now)
+            new, sweep.notes.new = sweep.notes.new, []
+            self.store.journal.add(new, now)
 
     def record(self, done: Sequence[Done[Sweep]]) -> list[NewTask]:
         """Record what is gone (only where nothing but "no such file" proves it) and what follows."""
@@ -233,6 +239,8 @@ class ScanFolder:
             self.store.folders.record_scan(folder_id, now)
             log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
         self.store.runs.count(task.run_id, **sweep.notes.counts())
+        for file_id in sweep.urgent:
+            self.store.files.raise_priority(file_id, task.priority)
         touched = [
             NewTask(
                 TaskKind.WRITE_SIDECARS,

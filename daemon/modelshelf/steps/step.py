@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
+from modelshelf.errors import ModelshelfError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modelshelf.domain.task import NewTask, Task, TaskKind
-    from modelshelf.errors import ModelshelfError
 
 Result = TypeVar("Result")
 
@@ -46,6 +47,27 @@ class Failed:
 
 
 Outcome: TypeAlias = Done[Result] | Failed
+
+
+def one_by_one(
+    tasks: Sequence[Task], reins: Reins, perform: Callable[[Task], Outcome[Result]]
+) -> list[Outcome[Result]]:
+    """Perform tasks one after another; an error costs its own task only.
+
+    When the reins are pulled, what is finished is kept and the rest left out; `Interrupted` rises only from the first.
+    """
+    outcomes: list[Outcome[Result]] = []
+    for task in tasks:
+        try:
+            reins.check()
+            outcomes.append(perform(task))
+        except Interrupted:
+            if not outcomes:
+                raise
+            break
+        except ModelshelfError as error:
+            outcomes.append(Failed(task, error))
+    return outcomes
 
 
 class Step(Protocol[Result]):

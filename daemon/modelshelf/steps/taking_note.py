@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
+from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.logs import get_log
 from modelshelf.steps.looking import Fate, Look
@@ -93,8 +94,12 @@ class _Writer:
     def _change(self, look: Look) -> int | None:
         if look.row is None:
             return None
-        self.notes.updated += 1
-        log.info("file_changed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
+        is_growing = look.row.waiting_reason is not None and look.waiting_reason is not None
+        self.notes.updated += not is_growing
+        if is_growing:
+            log.debug("file_changed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
+        else:
+            log.info("file_changed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
         self.store.files.change(
             look.row.id,
             look.fingerprint,
@@ -135,6 +140,9 @@ class _Writer:
         log.info("file_returned", path=readable(look.path))
         self.store.events.add("file_returned", self.now, file_id=look.row.id, folder_id=self.place.folder.id)
         self.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, self.place.folder.id))
+        if look.row.scan_phase is ScanPhase.DEEP:
+            # What was owed of it while it was away was forgotten; this makes up for all of it.
+            self.notes.new.append(NewTask(TaskKind.WRITE_SIDECARS, str(look.row.id)))
         return look.row.id
 
     def _set_waiting(self, look: Look) -> int | None:

@@ -11,8 +11,8 @@ from modelshelf.civitai.payload import model_facts, parse_model, parse_version, 
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field, Source
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import CivitaiUnavailable, FileGone, FileUnreadable, ModelshelfError, WriteRefused
-from modelshelf.files import create_file, replace_file
+from modelshelf.errors import CivitaiUnavailable, FileGone, FileUnreadable, WriteRefused
+from modelshelf.files import create_file, remove_file, replace_file
 from modelshelf.logs import get_log
 from modelshelf.sidecars.facts import found_facts
 from modelshelf.sidecars.plan import plan_sidecars, sidecar_paths
@@ -22,7 +22,7 @@ from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import relative_to_folder, shown_pictures
 from modelshelf.steps.place import Place, make_room, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.store.ledger import Writing
 
 if TYPE_CHECKING:
@@ -73,14 +73,7 @@ class WriteSidecars:
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Beside | None]]:
         """Read, merge and write for each file; each directory is listed once per batch."""
         listed: dict[Path, Surroundings] = {}
-        outcomes: list[Outcome[Beside | None]] = []
-        for task in tasks:
-            reins.check()
-            try:
-                outcomes.append(self._outcome(task, listed))
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+        return one_by_one(tasks, reins, lambda task: self._outcome(task, listed))
 
     def _outcome(self, task: Task, listed: dict[Path, Surroundings]) -> Outcome[Beside | None]:
         file, place = present_file(self.store, self.places, task)
@@ -136,6 +129,8 @@ class WriteSidecars:
         return list(facts.values())
 
     def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> str | None:
+        if plan.is_removed:
+            return remove_stale(plan, stats)
         if plan.content is None:
             return plan.refusal
 
@@ -203,6 +198,19 @@ class WriteSidecars:
         is_new = content.version_id is None and content.looked_up_at is None
         if is_new or is_forced:
             self.store.contents.owe_lookup(content_id, self.clock.now())
+
+
+def remove_stale(plan: Plan, stats: Stats) -> str | None:
+    """Remove a sidecar that is all ours and describes the bytes that stood here before; gives why that failed."""
+    if plan.expected is None:
+        return None
+    try:
+        remove_file(plan.path, expected=plan.expected)
+    except (FileUnreadable, FileGone) as error:
+        return str(error)
+    stats.pop(plan.path.name, None)
+    log.info("sidecar_removed", path=readable(plan.path), dialect=str(plan.dialect))
+    return None
 
 
 def put_in_place(plan: Plan, content: bytes, intend: Callable[[os.stat_result], None]) -> os.stat_result:

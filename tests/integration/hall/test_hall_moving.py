@@ -105,12 +105,23 @@ def test_sidecars_are_never_carried_over_a_file(shelf: StepShelf, settled: Model
     assert family(shelf, "there") == SET
 
 
-@pytest.mark.parametrize("other", ["here.ckpt", "here.gguf", "here.onnx"])
-def test_sidecars_stay_where_another_model_has_the_stem(other: str, shelf: StepShelf, settled: ModelFile) -> None:
-    shelf.put(other, builders.torch_zip(52))
+def test_sidecars_stay_where_a_weight_file_that_is_not_ours_has_the_stem(shelf: StepShelf, settled: ModelFile) -> None:
+    shelf.put("here.onnx", builders.torch_zip(52))
     shelf.path("here.safetensors").rename(shelf.path("there.safetensors"))
     shelf.look_through()
     assert family(shelf, "here") >= {"json", "civitai.info", "preview.png"}
+    assert family(shelf, "there") >= {"json", "civitai.info"}
+
+
+@pytest.mark.parametrize("other", ["here.ckpt", "here.gguf"])
+def test_what_we_said_of_a_moved_model_is_not_left_to_its_heir(
+    other: str, shelf: StepShelf, settled: ModelFile
+) -> None:
+    shelf.put(other, builders.torch_zip(52))
+    shelf.path("here.txt").write_text("a person's words")
+    shelf.path("here.safetensors").rename(shelf.path("there.safetensors"))
+    shelf.look_through()
+    assert family(shelf, "here") & {"json", "civitai.info", "txt"} == {"txt"}
     assert family(shelf, "there") >= {"json", "civitai.info"}
 
 

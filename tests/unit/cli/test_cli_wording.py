@@ -13,14 +13,19 @@ from modelshelf.cli.wording import moment_json, path_json, span_text, statistics
 from modelshelf.domain.run import RunStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from modelshelf.domain.jsontypes import JsonValue
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
+def _in_berlin() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
     time.tzset()
 
 

@@ -14,7 +14,6 @@ NOW = 1_800_000_000.0
 PATH = Path("/models/a.safetensors")
 COMPLETE = Evidence(
     declared_size_bytes=1000,
-    has_declared_length=True,
     found_by_scan=False,
     seen_unchanged_seconds=0.0,
     partial_companion=None,
@@ -22,7 +21,7 @@ COMPLETE = Evidence(
     is_local=True,
     now=NOW,
 )
-UNPROVEN = replace(COMPLETE, declared_size_bytes=None, has_declared_length=False)
+UNPROVEN = replace(COMPLETE, declared_size_bytes=None)
 
 
 def judge(evidence: Evidence, *, is_written: bool | None = False, size: int = 1000, age: float = 0.0) -> Judgement:

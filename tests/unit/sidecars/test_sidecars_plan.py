@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelshelf.domain.description import Description
 from modelshelf.domain.fact import Field
+from modelshelf.domain.hashes import Hashes
 from modelshelf.domain.output import MetadataOutput, Output, Spot
 from modelshelf.errors import FileChanged
 from modelshelf.files import create_file, replace_file
@@ -23,7 +27,6 @@ from modelshelf.sidecars.reading import FoundSidecar, read_beside
 from tests.unit.sidecars.sidecar_builders import describe, found, found_at, model, version, version_body
 
 if TYPE_CHECKING:
-    from modelshelf.domain.description import Description
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.sidecars.mark import Digests
 
@@ -61,6 +64,8 @@ def write(known: Description, model_path: Path, output: Output, ledger: Ledger) 
     """Do what the step does: plan, then write."""
     plans = plan_sidecars(known, Spot(model_path), output, beside(model_path), ledger.of)
     for plan in plans:
+        if plan.is_removed:
+            plan.path.unlink()
         if plan.content is None:
             continue
         ledger.record(plan)
@@ -212,3 +217,47 @@ def test_the_ledger_alone_is_enough_to_know_our_words(tmp_path: Path) -> None:
     sidecar = found(tmp_path / "foo.json", {"activation text": "ours", "notes": "theirs"})
     facts, _ = found_facts([sidecar], lambda _: {"activation text": [mark.digest("ours")]})
     assert [each.field for each in facts] == [Field.NOTES]
+
+
+def hashed(known: Description, weights: str) -> Description:
+    return replace(known, hashes=Hashes("A" * 64, "B" * 64, None, "A" * 10, weights, "C" * 8))
+
+
+NOTHING_KNOWN = Description(file=KNOWN.file, header=None, hashes=None, facts={})
+
+
+def test_what_we_said_of_other_weights_goes_when_nothing_is_known_of_the_new(tmp_path: Path) -> None:
+    ledger = Ledger()
+    model_path = tmp_path / "foo.safetensors"
+    write(hashed(KNOWN, "111111111111"), model_path, Output(), ledger)
+    plans = plan_sidecars(
+        hashed(NOTHING_KNOWN, "222222222222"), Spot(model_path), Output(), beside(model_path), ledger.of
+    )
+    assert [(each.content, each.is_removed) for each in plans] == [(None, True), (None, True)]
+    assert all(each.expected is not None for each in plans)
+
+
+def test_an_edited_header_leaves_what_we_said(tmp_path: Path) -> None:
+    ledger = Ledger()
+    model_path = tmp_path / "foo.safetensors"
+    write(hashed(KNOWN, "111111111111"), model_path, Output(), ledger)
+    other_file = Hashes("D" * 64, "E" * 64, None, "D" * 10, "111111111111", "F" * 8)
+    edited = replace(NOTHING_KNOWN, hashes=other_file)
+    plans = plan_sidecars(edited, Spot(model_path), Output(), beside(model_path), ledger.of)
+    assert [(each.content, each.is_removed) for each in plans] == [(None, False), (None, False)]
+
+
+@pytest.mark.parametrize("known", [KNOWN, NOTHING_KNOWN])
+def test_what_a_person_added_outlives_the_weights(tmp_path: Path, known: Description) -> None:
+    ledger = Ledger()
+    model_path = tmp_path / "foo.safetensors"
+    write(hashed(KNOWN, "111111111111"), model_path, Output(), ledger)
+    path = tmp_path / "foo.json"
+    theirs = found_at(path).content | {"notes": "mine"}
+    path.write_text(json.dumps(theirs))
+    write(hashed(known, "222222222222"), model_path, Output(), ledger)
+    after = found_at(path).content
+    assert after["notes"] == "mine"
+    assert ("description" in after) == (known is KNOWN)
+    again = plan_sidecars(hashed(known, "222222222222"), Spot(model_path), Output(), beside(model_path), ledger.of)
+    assert [each.content for each in again if each.path == path] == [None]

@@ -4,6 +4,8 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from modelshelf.domain.task import TaskKind
 from modelshelf.errors import FileUnreadable
 from modelshelf.steps import looking
@@ -13,8 +15,6 @@ from tests import builders
 from tests.unit.steps.step_shelf import TRAITS
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.unit.steps.step_shelf import StepShelf
 
 CONTENT = builders.lora(1)
@@ -73,8 +73,8 @@ def test_a_file_whose_length_cannot_be_read_yet_is_judged_by_its_quiet(
 
     monkeypatch.setattr(looking, "declared_size", refuse)
     shelf.put("model.safetensors", CONTENT, age_seconds=0)
-    (again,) = shelf.scan("model.safetensors")
-    assert again.due_at is not None
+    shelf.scan("model.safetensors")
+    assert [task.path for task in shelf.tasks(TaskKind.SCAN_FOLDER)] == [b"model.safetensors"]
     assert "changed less than 5 s ago" in str(shelf.file("model.safetensors").waiting_reason)
 
 
@@ -99,3 +99,16 @@ def test_a_look_without_a_row_changes_none(shelf: StepShelf) -> None:
     take_note(shelf.store, shelf.places["loras"], task, looks, notes, shelf.clock.now())
     assert shelf.snapshot() == before
     assert notes == Notes()
+
+
+@pytest.mark.parametrize("ahead_seconds", [3600.0, 400_000_000_000.0])
+def test_an_mtime_in_the_future_delays_a_file_by_its_quiet_time_at_most(shelf: StepShelf, ahead_seconds: float) -> None:
+    shelf.put("plain.pt", b"\x80\x02nothing declared", age_seconds=-ahead_seconds)
+    shelf.put("other.safetensors", CONTENT)
+    shelf.scan()
+    (again,) = shelf.tasks(TaskKind.SCAN_FOLDER)
+    assert (again.due_at - shelf.clock.now()).total_seconds() <= 5
+    assert shelf.file("other.safetensors").waiting_reason is None
+    shelf.clock.advance(5)
+    shelf.scan("plain.pt")
+    assert shelf.file("plain.pt").waiting_reason is None

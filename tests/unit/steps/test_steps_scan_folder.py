@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from modelshelf.domain.model_file import ScanPhase
-from modelshelf.domain.task import Priority, TaskKind
+from modelshelf.domain.task import Lane, Priority, TaskKind
 from modelshelf.errors import FileGone, FileUnreadable
 from modelshelf.shelf.walk import walk
+from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.steps import looking, scan_folder
 from modelshelf.steps.scan_folder import ScanFolder, is_within
 from modelshelf.steps.step import Done, Failed, Interrupted
 from tests import builders
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelshelf.domain.model_file import Fingerprint
     from modelshelf.domain.task import Task
+    from modelshelf.shelf.wholeness import Evidence, Judgement
     from tests.unit.steps.step_shelf import StepShelf
 
 CONTENT = builders.lora(1)
@@ -48,9 +54,9 @@ def test_a_name_that_is_no_utf8_is_a_name_like_any_other(shelf: StepShelf) -> No
 def test_a_file_that_is_still_downloaded_waits_and_is_looked_at_again(shelf: StepShelf) -> None:
     shelf.put("slow.safetensors", CONTENT)
     shelf.put("slow.safetensors.aria2", b"")
-    (again,) = shelf.scan()
-    assert (again.kind, again.path) == (TaskKind.SCAN_FOLDER, b"slow.safetensors")
-    assert again.due_at is not None
+    shelf.scan()
+    (again,) = shelf.tasks(TaskKind.SCAN_FOLDER)
+    assert again.path == b"slow.safetensors"
     assert again.due_at > shelf.clock.now()
     assert "being downloaded" in str(shelf.file("slow.safetensors").waiting_reason)
 
@@ -69,7 +75,8 @@ def test_a_waiting_file_is_ripe_when_nothing_holds_it_back(shelf: StepShelf) -> 
 
 def test_a_file_that_proves_nothing_waits_its_quiet_time(shelf: StepShelf) -> None:
     shelf.put("plain.pt", b"\x80\x02nothing declared", age_seconds=0)
-    (again,) = shelf.scan("plain.pt")
+    shelf.scan("plain.pt")
+    (again,) = shelf.tasks(TaskKind.SCAN_FOLDER)
     assert again.due_at == shelf.clock.now() + timedelta(seconds=5)
     shelf.clock.advance(5)
     assert shelf.scan("plain.pt") == []
@@ -79,8 +86,10 @@ def test_a_file_that_proves_nothing_waits_its_quiet_time(shelf: StepShelf) -> No
 def test_a_drop_is_more_urgent_than_a_scan_s_find(shelf: StepShelf) -> None:
     shelf.put("slow.safetensors", CONTENT)
     shelf.put("slow.safetensors.part", b"")
-    assert [task.priority for task in shelf.scan()] == [Priority.DROP]
-    assert [task.priority for task in shelf.scan(priority=Priority.PERSON)] == [Priority.PERSON]
+    shelf.scan()
+    assert [task.priority for task in shelf.tasks()] == [Priority.DROP]
+    shelf.scan(priority=Priority.PERSON)
+    assert [task.priority for task in shelf.tasks()] == [Priority.PERSON]
 
 
 def test_an_unchanged_file_is_no_news_to_an_event(shelf: StepShelf) -> None:
@@ -329,3 +338,94 @@ def test_a_scan_counts_what_it_saw(shelf: StepShelf) -> None:
 )
 def test_a_directory_lies_in_itself_and_in_those_above(directory: bytes, ancestor: bytes, *, expected: bool) -> None:
     assert is_within(directory, ancestor) is expected
+
+
+def test_a_file_that_vanishes_in_the_middle_of_a_scan_costs_nobody_else_anything(shelf: StepShelf) -> None:
+    shelf.put("a.safetensors", CONTENT)
+    shelf.scan()
+    for name in ("b.safetensors", "c.safetensors"):
+        shelf.put(name, CONTENT + name.encode())
+
+    class VanishingGate(WholenessGate):
+        def judge(self, path: Path, fingerprint: Fingerprint, evidence: Evidence) -> Judgement:
+            if path.name == "b.safetensors":
+                path.unlink()
+                raise FileGone("gone")
+            return super().judge(path, fingerprint, evidence)
+
+    step = replace(cast("ScanFolder", shelf.steps[TaskKind.SCAN_FOLDER]), gate=VanishingGate(lambda _: False))
+    shelf.steps[TaskKind.SCAN_FOLDER] = step
+    shelf.scan()
+    assert shelf.file("c.safetensors").missing_since is None
+    assert shelf.store.files.at("loras", b"b.safetensors") is None
+
+
+def test_a_known_file_that_vanishes_while_it_is_looked_at_is_missing(
+    shelf: StepShelf,
+) -> None:
+    path = shelf.put("a.safetensors", CONTENT)
+    shelf.scan()
+    shelf.put("a.safetensors", CONTENT + b"more")
+
+    class VanishingGate(WholenessGate):
+        def judge(self, path: Path, fingerprint: Fingerprint, evidence: Evidence) -> Judgement:
+            path.unlink()
+            raise FileGone("gone")
+
+    step = replace(cast("ScanFolder", shelf.steps[TaskKind.SCAN_FOLDER]), gate=VanishingGate(lambda _: False))
+    shelf.steps[TaskKind.SCAN_FOLDER] = step
+    shelf.put("other.safetensors.txt", b"")
+    shelf.scan("a.safetensors")
+    assert not path.exists()
+    assert shelf.file("a.safetensors").missing_since is not None
+
+
+def test_what_a_scan_finds_is_owed_before_the_scan_is_over(shelf: StepShelf) -> None:
+    path = shelf.put("before.safetensors", CONTENT)
+    shelf.read("before.safetensors")
+    path.rename(path.with_name("after.safetensors"))
+    shelf.perform(TaskKind.SCAN_FOLDER, "loras")  # a kill comes before the other half
+    assert [task.path for task in shelf.tasks(TaskKind.CARRY_SIDECARS)] == [os.fsencode(path)]
+    assert shelf.scan() == []
+
+
+def test_a_drop_that_a_scan_found_first_keeps_its_priority(shelf: StepShelf) -> None:
+    shelf.put("quick.safetensors", CONTENT)
+    shelf.scan(priority=Priority.REST)
+    shelf.scan("quick.safetensors", priority=Priority.DROP)
+    (claimed,) = shelf.store.journal.claim(Lane.DESK, shelf.clock.now())
+    assert (claimed.kind, claimed.priority) == (TaskKind.INSPECT_FILE, Priority.DROP)
+
+
+def test_a_file_that_came_back_is_described_again_for_what_was_forgotten_meanwhile(shelf: StepShelf) -> None:
+    path = shelf.put("away.safetensors", CONTENT)
+    shelf.put("stays.txt", b"")
+    shelf.read("away.safetensors")
+    path.rename(path.with_name("hidden"))
+    shelf.scan()
+    path.with_name("hidden").rename(path)
+    shelf.scan()
+    assert [task.subject for task in shelf.tasks(TaskKind.WRITE_SIDECARS)] == [str(shelf.file("away.safetensors").id)]
+
+
+def test_what_was_finished_before_a_stop_is_kept(shelf: StepShelf) -> None:
+    shelf.put("a.safetensors", CONTENT)
+
+    class ShortReins:
+        def __init__(self) -> None:
+            self.left = 2
+
+        def check(self) -> None:
+            self.left -= 1
+            if self.left < 0:
+                raise Interrupted
+
+        def advance(self, task: Task, done_bytes: int) -> None:
+            self.check()
+
+    tasks = [
+        shelf.task(TaskKind.SCAN_FOLDER, "loras", name)
+        for name in (b"a.safetensors", b"b.safetensors", b"c.safetensors")
+    ]
+    outcomes = shelf.steps[TaskKind.SCAN_FOLDER].perform(tasks, ShortReins())
+    assert [outcome.task.path for outcome in outcomes] == [b"a.safetensors", b"b.safetensors"]
