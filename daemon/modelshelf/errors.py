@@ -6,7 +6,7 @@
       TransientError     later may help, and may carry ``retry_after_seconds``
         FileChanged, FileUnreadable, FolderOffline, DiskFull, CivitaiUnavailable, CivitaiRateLimited
       PermanentError     later will not help
-        FileGone, BrokenModelFile, CivitaiRefused, WriteRefused, WorkStopped
+        FileGone, BrokenModelFile, CivitaiRefused (and CivitaiForbids), WriteRefused, WorkStopped
       StoreError         the journal cannot be trusted: the daemon stops
 
 Tools translate: ``OSError``, ``requests`` and ``sqlite3`` errors never rise above floor 2. `worker/retry.py` alone decides
@@ -105,9 +105,13 @@ class BrokenModelFile(PermanentError):
 
 
 class CivitaiRefused(PermanentError):
-    """Civitai will never answer this request: it is malformed, forbidden, or blocked for this region."""
+    """Civitai will never answer this request."""
 
     kind = FailureKind.API
+
+
+class CivitaiForbids(CivitaiRefused):
+    """Civitai forbids every request like this: the key, the region, a server's own rules. A person may mend that."""
 
 
 class WriteRefused(PermanentError):

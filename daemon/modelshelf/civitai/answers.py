@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from modelshelf.errors import CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
+from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,9 @@ _FAULTS_OF_THE_QUESTION = {
     HTTPStatus.REQUEST_URI_TOO_LONG,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+
+
+_FORBIDDING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS}
 
 
 class QuestionRefused(CivitaiRefused):
@@ -94,6 +97,8 @@ def failure(answer: Answer, now: datetime) -> ModelshelfError:
         )
     meaning = _REFUSALS.get(answer.status, "it refuses this request")
     message = f"{answer.host} answered {answer.status}: {meaning}"
+    if answer.status in _FORBIDDING:
+        return CivitaiForbids(message)
     return QuestionRefused(message) if answer.status in _FAULTS_OF_THE_QUESTION else CivitaiRefused(message)
 
 

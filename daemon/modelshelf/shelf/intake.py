@@ -48,8 +48,3 @@ class Intake:
     def is_partial(name: bytes) -> bool:
         """Tell whether a file of this name is unfinished by its name alone; our own temporary files are."""
         return partial.is_partial(name)
-
-    @staticmethod
-    def partial_companions(name: bytes) -> tuple[bytes, ...]:
-        """Give the names that, lying beside the file `name`, mean that it is still being downloaded."""
-        return partial.partial_companions(name)

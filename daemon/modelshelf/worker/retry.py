@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from modelshelf.errors import (
+    CivitaiForbids,
     CivitaiUnavailable,
     DiskFull,
     FileChanged,
@@ -53,6 +54,8 @@ def decide(error: ModelshelfError, attempts: int, now: datetime, chance: float) 
     """Decide from the error and how often the task failed before; `chance` in [0, 1) spreads retries by +-20 %."""
     if isinstance(error, FileGone | WorkStopped):
         return Forget()
+    if isinstance(error, CivitaiForbids):
+        return RetryAt(now + timedelta(seconds=LONGEST_DELAY_SECONDS))
     if isinstance(error, PermanentError):
         return GiveUp(str(error))
     if attempts + 1 >= MAX_ATTEMPTS and not isinstance(error, _NEVER_GIVEN_UP):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from modelshelf.civitai.answers import Answer, QuestionRefused, failure, picture_failure, read, retry_after
-from modelshelf.errors import CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
+from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
 
 NOW = datetime(2026, 8, 8, 12, tzinfo=UTC)
 
@@ -74,8 +74,8 @@ def test_an_ill_server_may_be_well_later(status: int) -> None:
 
 
 def test_a_403_is_final_only_if_the_server_itself_says_so() -> None:
-    assert type(failure(answer(403, b'{"error": "Early Access"}'), NOW)) is CivitaiRefused
-    assert type(failure(answer(403, b"no"), NOW)) is CivitaiRefused
+    assert type(failure(answer(403, b'{"error": "Early Access"}'), NOW)) is CivitaiForbids
+    assert type(failure(answer(403, b"no"), NOW)) is CivitaiForbids
     assert type(failure(answer(403, b"<html>Just a moment", "text/html"), NOW)) is CivitaiUnavailable
     assert type(failure(answer(403, b"{}", cf_mitigated="challenge"), NOW)) is CivitaiUnavailable
 
@@ -83,7 +83,7 @@ def test_a_403_is_final_only_if_the_server_itself_says_so() -> None:
 @pytest.mark.parametrize(("status", "words"), [(401, "key"), (405, "refuses"), (410, "withdrawn"), (451, "region")])
 def test_refusals_say_what_they_mean(status: int, words: str) -> None:
     error = failure(answer(status, b"<html>", "text/html"), NOW)
-    assert type(error) is CivitaiRefused
+    assert type(error) is (CivitaiForbids if status in {401, 403, 451} else CivitaiRefused)
     assert str(error).startswith(f"civitai.com answered {status}: ")
     assert words in str(error)
 

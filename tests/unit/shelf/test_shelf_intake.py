@@ -8,6 +8,7 @@ import pytest
 
 from modelshelf.domain.folder import Folder
 from modelshelf.shelf.intake import Intake
+from modelshelf.shelf.partial import partial_companions
 from modelshelf.shelf.partial import finished_name
 
 
@@ -125,7 +126,7 @@ def test_finished_names_are_not_taken_for_unfinished(name: bytes) -> None:
 
 
 def test_the_companions_of_a_download_bear_its_whole_name() -> None:
-    companions = Intake.partial_companions(b"a.safetensors")
+    companions = partial_companions(b"a.safetensors")
     assert {b"a.safetensors.aria2", b"a.safetensors.part", b"a.safetensors.!qB"} <= set(companions)
     assert all(Intake.is_partial(each) for each in companions)
     assert {finished_name(each) for each in companions} == {b"a.safetensors"}

@@ -6,6 +6,7 @@ import pytest
 
 from modelshelf.errors import (
     BrokenModelFile,
+    CivitaiForbids,
     CivitaiRateLimited,
     CivitaiRefused,
     CivitaiUnavailable,
@@ -30,6 +31,10 @@ def test_what_is_gone_or_stopped_is_forgotten(error: ModelshelfError) -> None:
 @pytest.mark.parametrize("error", [CivitaiRefused("no"), BrokenModelFile("no")])
 def test_a_permanent_error_is_given_up_at_once_with_its_reason(error: ModelshelfError) -> None:
     assert decide(error, 0, NOW, 0.5) == GiveUp("no")
+
+
+def test_what_a_person_may_mend_at_civitai_is_asked_again_in_an_hour() -> None:
+    assert decide(CivitaiForbids("451"), 50, NOW, 0.5) == RetryAt(NOW + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("error", [CivitaiUnavailable("x"), FolderOffline("x"), DiskFull("x"), FileChanged("x")])
