@@ -8,8 +8,7 @@ import pytest
 
 from modelshelf.domain.folder import Folder
 from modelshelf.shelf.intake import Intake
-from modelshelf.shelf.partial import partial_companions
-from modelshelf.shelf.partial import finished_name
+from modelshelf.shelf.partial import finished_name, partial_companions
 
 
 def intake(*patterns: str, exclude: tuple[str, ...] = ()) -> Intake:
