@@ -59,11 +59,18 @@ def _remarks(loaded: Config) -> list[str]:
 
 
 @config.command()
+@json_option
 @global_options
 @click.pass_obj
-def show(opening: Opening) -> None:
+def show(opening: Opening, *, is_json: bool) -> None:
     """Print the effective configuration as YAML, every default written out and secrets as `***`."""
-    show_line(opening.config.show().rstrip("\n"))
+    text = opening.config.show()
+    if not is_json:
+        show_line(text.rstrip("\n"))
+        return
+    import yaml  # noqa: PLC0415 -- only where it is asked for
+
+    show_json(yaml.safe_load(text))
 
 
 @config.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,9 +81,11 @@ def _add_model_path(filled: Filled, text: str) -> None:
         filled.warnings.append(f"${MODEL_PATH} is not used: the configuration has input_paths of its own")
         return
     folders: dict[str, Any] = {}
-    for directory in directories:
-        name = _unique(_id_of(directory), folders)
-        folders[name] = {"path": Path(directory if directory.startswith("~") else os.path.abspath(directory))}  # noqa: PTH100
+    paths = [directory if directory.startswith("~") else os.path.abspath(directory) for directory in directories]  # noqa: PTH100
+    names = Counter(_id_of(path) for path in paths)
+    for path in paths:
+        name = _id_of(path) if names[_id_of(path)] == 1 else f"{_id_of(path)}-{_tag_of(path)}"
+        folders[name] = {"path": Path(path)}
         filled.origins["input_paths", name] = MODEL_PATH
     filled.value["input_paths"] = folders
 
@@ -91,6 +95,6 @@ def _id_of(directory: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "models"
 
 
-def _unique(name: str, taken: Mapping[str, object]) -> str:
-    candidates = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
-    return next(each for each in candidates if each not in taken)
+def _tag_of(path: str) -> str:
+    """Tell directories of one name apart by their paths: an id must not depend on the order in which they are named."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:6]

@@ -66,9 +66,9 @@ def without_ours(content: JsonObject, ledger: Digests) -> JsonObject:
 
 
 def marked(content: JsonObject, digests: Mapping[str, str], weights: str | None = None) -> JsonObject:
-    """Give the content with our mark, which names the weights described; unmarked where `extensions` is no object."""
+    """Give the content with our mark, which names the weights described; unmarked where something else holds its place."""
     extensions = content.get(EXTENSIONS, {})
-    if not isinstance(extensions, dict):
+    if not isinstance(extensions, dict) or not isinstance(extensions.get(OURS, {}), dict):
         return content
     mark: JsonObject = {"version": FORMAT_VERSION, "wrote": dict(sorted(digests.items()))}
     mark |= {"of": weights} if weights is not None else {}

@@ -80,7 +80,7 @@ def plan_sidecars(
 
 def _plan(description: Description, path: Path, dialect: Dialect, found: FoundSidecar | None, ours: Digests) -> Plan:
     expected = found.status if found is not None else None
-    if found is not None and _is_of_other_weights(found, description):
+    if found is not None and not found.obstacle and _is_of_other_weights(found, description):
         return _plan_anew(description, dialect, found, ours)
     planned = _WRITERS[dialect].compose(description, found, ours)
     return Plan(path, dialect, planned.content, planned.digests, expected, planned.refusal)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
@@ -30,7 +32,8 @@ class FoundSidecar:
     """One JSON file as it was found.
 
     `content` is empty where the root is no object. `problem` says why nothing could be read, for a person to mend; `status`
-    is what the file was when it was read, or would have been.
+    is what the file was when it was read, or would have been. `obstacle` says why it can be read but not written again
+    without loss.
     """
 
     path: Path
@@ -38,6 +41,7 @@ class FoundSidecar:
     content: JsonObject
     status: os.stat_result
     problem: str | None = None
+    obstacle: str | None = None
 
 
 def read_beside(directory: Path, names: Iterable[bytes]) -> list[FoundSidecar]:
@@ -55,7 +59,8 @@ def read_sidecar(path: Path) -> FoundSidecar | None:
         return None
     try:
         content, status = read_limited(path, LARGEST_BYTES)
-        return _found(path, _parsed(content), status)
+        scruples = Scruples()
+        return replace(_found(path, scruples.parse(content), status), obstacle=scruples.obstacle)
     except FileGone:
         return None
     except (ModelshelfError, ValueError, RecursionError) as error:
@@ -70,7 +75,34 @@ def _found(path: Path, root: JsonValue, status: os.stat_result) -> FoundSidecar:
     return FoundSidecar(path, classify(root), {}, status, f"{readable(path)} holds no JSON object")
 
 
-def _parsed(content: bytes) -> JsonValue:
-    """Parse UTF-8 with or without a byte order mark; ValueError if it is no JSON."""
-    parsed: JsonValue = json.loads(content.decode("utf-8-sig"))
-    return parsed
+class Scruples:
+    """Parses JSON and notes what would be lost if it were written again: of repeated keys the first, of numbers digits."""
+
+    def __init__(self) -> None:
+        self.obstacle: str | None = None
+
+    def parse(self, content: bytes) -> JsonValue:
+        """Parse UTF-8 with or without a byte order mark; ValueError if it is no JSON."""
+        parsed: JsonValue = json.loads(
+            content.decode("utf-8-sig"),
+            parse_float=self._number,
+            parse_constant=self._constant,
+            object_pairs_hook=self._object,
+        )
+        return parsed
+
+    def _number(self, text: str) -> float:
+        number = float(text)
+        if not isfinite(number) or Decimal(repr(number)) != Decimal(text):
+            self.obstacle = f"it holds the number {text[:40]}, which would lose digits"
+        return number
+
+    def _constant(self, text: str) -> float:
+        self.obstacle = f"it holds {text}, which is no JSON"
+        return float(text)
+
+    def _object(self, pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+        parsed = dict(pairs)
+        if len(parsed) < len(pairs):
+            self.obstacle = "it holds a key twice, of which one would be lost"
+        return parsed

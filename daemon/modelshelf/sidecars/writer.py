@@ -94,8 +94,8 @@ def merged_into(existing: FoundSidecar | None, wanted: Wanted, dialects: Collect
     """
     if existing is None:
         return merged(wanted, {}, {})
-    if existing.problem:
-        return Planned(refusal=f"{existing.problem}: it was left alone")
+    if existing.problem or existing.obstacle:
+        return Planned(refusal=f"{existing.problem or existing.obstacle}: it was left alone")
     if existing.dialect in dialects:
         return merged(wanted, existing.content, ours)
     if _is_only_ours(existing, ours):

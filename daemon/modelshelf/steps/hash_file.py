@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.task import NewTask, Priority, TaskKind
-from modelshelf.errors import FileChanged, ModelshelfError
+from modelshelf.errors import FileChanged
 from modelshelf.formats.hashes import hash_file
 from modelshelf.logs import get_log
 from modelshelf.steps.place import is_as_it_was, present_file
-from modelshelf.steps.step import Done, Failed, Outcome, Reins
+from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 BATCH_BYTES = 512 * 1024 * 1024
-"""After this much reading a batch is recorded and the rest given back, so that one large file keeps nobody waiting."""
+"""So much is read before a batch is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,24 @@ class HashFile:
     kind: TaskKind = TaskKind.HASH_FILE
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[HashedFile]]:
-        """Hash file after file until `BATCH_BYTES` are read; the tasks not reached are given back."""
-        outcomes: list[Outcome[HashedFile]] = []
-        read_bytes = 0
-        for task in tasks:
-            if read_bytes >= BATCH_BYTES:
+        """Hash file after file, small ones first; what goes beyond `BATCH_BYTES` is given back."""
+        return one_by_one(self._within_batch(tasks), reins, lambda task: self._hash(task, reins))
+
+    def _within_batch(self, tasks: Sequence[Task]) -> list[Task]:
+        """Choose what is read in one go; a file larger than that is read alone, so that no small one waits for it."""
+        sizes = {task.id: self._size_bytes(task) for task in tasks}
+        chosen: list[Task] = []
+        total_bytes = 0
+        for task in sorted(tasks, key=lambda each: (-each.priority, sizes[each.id])):
+            total_bytes += sizes[task.id]
+            if chosen and total_bytes > BATCH_BYTES:
                 break
-            reins.check()
-            try:
-                done = self._hash(task, reins)
-                read_bytes += done.result.file.fingerprint.size_bytes
-                outcomes.append(done)
-            except ModelshelfError as error:
-                outcomes.append(Failed(task, error))
-        return outcomes
+            chosen.append(task)
+        return chosen
+
+    def _size_bytes(self, task: Task) -> int:
+        file = self.store.files.get(int(task.subject))
+        return file.fingerprint.size_bytes if file else 0
 
     def _hash(self, task: Task, reins: Reins) -> Done[HashedFile]:
         file, place = present_file(self.store, self.places, task)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+DESCRIBED_FIRST_BYTES = 1024**3
+"""From here on hashing takes seconds: the file gets sidecars and page from its header before, and again after."""
+
 _HASHABLE = {
     Format.SAFETENSORS,
     Format.GGUF,
@@ -97,7 +100,7 @@ class InspectFile:
         log.info("file_inspected", path=readable(file.path), format=header.format, verdict=header.verdict)
         new = [] if header.is_readable else self._report_broken(task, seen)
         if seen.skip_reason is None:
-            return new
+            return new + self._described_first(task, seen)
         self.store.files.record_unhashed(file.id, seen.skip_reason)
         if seen.skip_reason == NOT_A_MODEL:
             return heirs(self.store, file)
@@ -105,6 +108,12 @@ class InspectFile:
             self.store.runs.count(task.run_id, hashes_skipped=1)
             new.append(NewTask(TaskKind.WRITE_SIDECARS, task.subject, priority=task.priority, run_id=task.run_id))
         return new
+
+    def _described_first(self, task: Task, seen: Inspection) -> list[NewTask]:
+        """A file whose hash takes long is described by its header meanwhile."""
+        if not seen.header.is_readable or seen.file.fingerprint.size_bytes < DESCRIBED_FIRST_BYTES:
+            return []
+        return [NewTask(TaskKind.WRITE_SIDECARS, task.subject, priority=task.priority, run_id=task.run_id)]
 
     def _report_broken(self, task: Task, seen: Inspection) -> list[NewTask]:
         """Say so at once: in the log, in the failures, in the gallery, and on the page if the file had one."""

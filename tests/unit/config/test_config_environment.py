@@ -26,9 +26,16 @@ def test_model_path_alone_is_enough(tmp_path: Path) -> None:
 
 
 def test_several_model_paths_have_ids_of_their_own() -> None:
-    config = load_config(None, {"MODEL_PATH": "/a/lora:/b/lora:/c/lora/:/d/my models!::/e/..x"})
-    assert [folder.id for folder in config.folders()] == ["lora", "lora-2", "lora-3", "my-models", "x"]
-    assert config.folders()[2].path == Path("/c/lora")
+    config = load_config(None, {"MODEL_PATH": "/a/lora:/c/vae/:/d/my models!::/e/..x"})
+    assert [folder.id for folder in config.folders()] == ["lora", "vae", "my-models", "x"]
+    assert config.folders()[1].path == Path("/c/vae")
+
+
+def test_ids_of_equal_names_do_not_depend_on_the_order() -> None:
+    one = load_config(None, {"MODEL_PATH": "/a/lora:/b/lora"}).folders()
+    other = load_config(None, {"MODEL_PATH": "/b/lora:/a/lora"}).folders()
+    assert {(each.id, each.path) for each in one} == {(each.id, each.path) for each in other}
+    assert len({each.id for each in one}) == 2
 
 
 def test_a_model_path_without_a_name_gets_one() -> None:

@@ -58,3 +58,8 @@ def test_a_value_is_ours_by_mark_or_by_ledger() -> None:
     content = marked({"a": 1}) | {"b": 2, "c": 3}
     ledger = {"b": {mark.digest(2)}}
     assert [mark.is_ours(content, key, ledger) for key in "abc"] == [True, True, False]
+
+
+def test_what_a_person_keeps_in_the_place_of_our_mark_stays() -> None:
+    theirs: JsonObject = {"extensions": {"modelshelf": "mine"}, "a": 1}
+    assert mark.marked(theirs, {"a": "b"}) == theirs

@@ -261,3 +261,16 @@ def test_what_a_person_added_outlives_the_weights(tmp_path: Path, known: Descrip
     assert ("description" in after) == (known is KNOWN)
     again = plan_sidecars(hashed(known, "222222222222"), Spot(model_path), Output(), beside(model_path), ledger.of)
     assert [each.content for each in again if each.path == path] == [None]
+
+
+def test_a_file_that_would_lose_something_is_left_alone_and_its_facts_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "foo.json"
+    path.write_text('{"activation text": "mine", "notes": "first", "notes": "second"}')
+    plans = plan_sidecars(
+        KNOWN, Spot(tmp_path / "foo.safetensors"), Output(), beside(tmp_path / "foo.safetensors"), lambda _: {}
+    )
+    [plan] = [each for each in plans if each.path == path]
+    assert plan.content is None
+    assert "twice" in str(plan.refusal)
+    facts, _ = found_facts(beside(tmp_path / "foo.safetensors"), lambda _: {})
+    assert Field.ACTIVATION_TEXT in {each.field for each in facts}

@@ -100,7 +100,36 @@ def test_only_json_among_the_companions_is_read(tmp_path: Path) -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(content: bytes) -> None:
     try:
-        parsed = reading._parsed(content)
+        parsed = reading.Scruples().parse(content)
     except (ValueError, RecursionError):
         return
     assert isinstance(parsed, dict | list | str | int | float | None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"notes": "first", "notes": "second"}',
+        '{"big": 1e400}',
+        '{"x": 12345678901234567890.5}',
+        '{"preferred weight": 0.123456789012345678}',
+        '{"x": NaN}',
+        '{"deep": [{"a": 1, "a": 2}]}',
+    ],
+)
+def test_what_would_be_lost_by_writing_again_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "foo.json"
+    path.write_text(text)
+    found = read_sidecar(path)
+    assert found is not None
+    assert found.obstacle
+    assert found.problem is None
+
+
+@pytest.mark.parametrize("text", ['{"a": 1.10, "b": 1E5, "c": 0.1, "d": 10000000000000000000000}', "{}"])
+def test_numbers_that_keep_their_value_are_no_obstacle(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "foo.json"
+    path.write_text(text)
+    found = read_sidecar(path)
+    assert found is not None
+    assert found.obstacle is None

@@ -41,7 +41,7 @@ def test_only_files_that_fit_the_patterns_are_models(shelf: StepShelf) -> None:
     for name in ("a.safetensors", "b.txt", ".hidden.safetensors", "c.safetensors.part", ".git/d.safetensors"):
         shelf.put(name, CONTENT)
     shelf.scan()
-    assert [file.path for file in shelf.store.files.of_folder("loras")] == [b"a.safetensors"]
+    assert list(shelf.store.files.in_directory("loras", b"")) == [b"a.safetensors"]
 
 
 def test_a_name_that_is_no_utf8_is_a_name_like_any_other(shelf: StepShelf) -> None:
@@ -181,7 +181,7 @@ def test_a_first_scan_is_recorded_as_it_goes(shelf: StepShelf, monkeypatch: pyte
     for number in range(3):
         shelf.put(f"{number}/model.safetensors", builders.lora(number))
     shelf.perform(TaskKind.SCAN_FOLDER, "loras")
-    assert len(list(shelf.store.files.of_folder("loras"))) == 3
+    assert all(shelf.file(f"{number}/model.safetensors").id for number in range(3))
 
 
 def test_a_folder_that_vanishes_while_it_is_walked_is_offline(

@@ -1,0 +1,69 @@
+"""What is done beside the main thread, so that it always answers signals: rounds, heartbeats, and the last resort."""
+
+from __future__ import annotations
+
+import os
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from modelshelf.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEAVE_SECONDS = 9.0
+"""How long a stop may take in all; a person, and most service managers, wait ten."""
+
+
+class Aside:
+    """Does something in a thread of its own, never twice at once: while it is held, by a dead mount say, it is left alone."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: threading.Thread | None = None
+
+    def begin(self, action: Callable[[], None]) -> None:
+        """Begin `action`, unless the one before still goes on."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=action, name=self._name, daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Return when it is done, or after so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+
+class LastResort:
+    """Ends the process where a stop takes too long, whatever is stuck. What is owed stands in the journal.
+
+    `arm` may be called by a signal handler, hence the thread that waits from the start: one that starts a thread while the
+    main thread does so is stuck itself.
+    """
+
+    def __init__(self, seconds: float = LEAVE_SECONDS, leave: Callable[[int], object] = os._exit) -> None:
+        self.code = Exit.GOOD
+        self._seconds = seconds
+        self._leave = leave
+        self._alarm: SimpleQueue[None] = SimpleQueue()
+        self._is_over = threading.Event()
+        threading.Thread(target=self._guard, name="last-resort", daemon=True).start()
+
+    def arm(self) -> None:
+        """Let the time run: unless it is disarmed by then the process ends."""
+        self._alarm.put(None)
+
+    def disarm(self) -> None:
+        """Rest for good: nothing was stuck."""
+        self._is_over.set()
+        self._alarm.put(None)
+
+    def leave(self, code: int) -> None:
+        """End the process now; every line of the log is flushed as it is written."""
+        self._leave(code)
+
+    def _guard(self) -> None:
+        self._alarm.get()
+        if not self._is_over.wait(self._seconds):
+            self._leave(self.code)
