@@ -89,7 +89,9 @@ ORDER: dict[TaskKind, Kind] = {
     TaskKind.INSPECT_FILE: Kind(Lane.DESK, Subject.FILE, 50),
     TaskKind.HASH_FILE: Kind(Lane.DISK, Subject.FILE, 16, ((TaskKind.WRITE_SIDECARS, Reach.SAME),)),
     TaskKind.WRITE_SIDECARS: Kind(Lane.DESK, Subject.FILE, 50, ((TaskKind.RENDER_PAGE, Reach.SAME),)),
-    TaskKind.CARRY_SIDECARS: Kind(Lane.DESK, Subject.FILE, 50, ((TaskKind.WRITE_SIDECARS, Reach.SAME),)),
+    TaskKind.CARRY_SIDECARS: Kind(
+        Lane.DESK, Subject.FILE, 50, ((TaskKind.WRITE_SIDECARS, Reach.SAME), (TaskKind.FETCH_PREVIEWS, Reach.SAME))
+    ),
     TaskKind.IDENTIFY_CONTENT: Kind(
         Lane.NETWORK,
         Subject.CONTENT,

@@ -24,7 +24,7 @@ from modelshelf.sidecars.names import previews
 from modelshelf.steps.beside import Surroundings, from_text, model_names, stat_if_there, to_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import picture_limit, picture_path, relative_to_folder, shown_pictures
-from modelshelf.steps.place import Place, make_room, present_file
+from modelshelf.steps.place import Place, awaits_its_sidecars, make_room, present_file
 from modelshelf.steps.stems import owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.store.ledger import Writing
@@ -76,7 +76,7 @@ class FetchPreviews:
     def _picture(self, task: Task) -> Outcome[Pictured]:
         file, place = present_file(self.store, self.places, task)
         version = describe(self.store, file).version
-        if version is None or not self._is_wanted(file, place, version):
+        if version is None or awaits_its_sidecars(self.store, file) or not self._is_wanted(file, place, version):
             return Done(task, Pictured(file, {}, None), is_followed=False)
         written = self._write_all(version, place, file)
         first = next(iter(written), None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from modelshelf.domain.display import readable
 from modelshelf.domain.folder import WatchMode
 from modelshelf.domain.output import Spot
+from modelshelf.domain.task import TaskKind
 from modelshelf.errors import FileGone, FolderOffline
 from modelshelf.files import make_directory
 from modelshelf.shelf.presence import check_presence
@@ -104,6 +105,14 @@ def present_file(store: Store, places: Places, task: Task) -> tuple[ModelFile, P
         check_presence(place.folder, 1)
         raise FileGone(f"{readable(path)} is no longer there")
     return file, place
+
+
+def awaits_its_sidecars(store: Store, file: ModelFile) -> bool:
+    """Tell whether a moved file's sidecars are still to be carried after it: until then nothing is written in their way.
+
+    What is left out meanwhile follows from the carrying.
+    """
+    return store.journal.is_owed(TaskKind.CARRY_SIDECARS, str(file.id))
 
 
 def is_as_it_was(store: Store, file: ModelFile) -> bool:

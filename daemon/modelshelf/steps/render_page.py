@@ -16,7 +16,7 @@ from modelshelf.steps.beside import from_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
 from modelshelf.steps.picturing import shown_pictures
-from modelshelf.steps.place import Place, present_file
+from modelshelf.steps.place import Place, awaits_its_sidecars, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
@@ -53,6 +53,8 @@ class RenderPage:
 
     def _page(self, task: Task) -> Outcome[Paged]:
         file, place = present_file(self.store, self.places, task)
+        if awaits_its_sidecars(self.store, file):
+            return Done(task, Paged(file, has_page=False), is_followed=False)
         description = describe(self.store, file)
         if not place.output.html.is_enabled or not self._is_due(description):
             return Done(task, Paged(file, has_page=False))

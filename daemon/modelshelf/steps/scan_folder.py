@@ -55,6 +55,7 @@ class Sweep:
     urgent: list[int] = field(default_factory=list)
     visited: set[bytes] = field(default_factory=set)
     unreadable: list[bytes] = field(default_factory=list)
+    has_traces: bool = False
     offline_reason: str | None = None
 
 
@@ -84,6 +85,7 @@ class ScanFolder:
             self._check_presence(place)
             self._look_around(sweep, reins)
             self._check_presence(place)
+            check_population(sweep)
         except FolderOffline as error:
             sweep.offline_reason = str(error)
         return sweep
@@ -168,7 +170,9 @@ class ScanFolder:
         unknown = self._problems(listing)
         sweep.unreadable += unknown
         seen = {*listing.models, *unknown}
-        sweep.gone += [row for path, row in rows.items() if row.missing_since is None and path not in seen]
+        gone = [row for path, row in rows.items() if row.missing_since is None and path not in seen]
+        sweep.gone += gone
+        sweep.has_traces = sweep.has_traces or any(has_left_traces(row, listing.names) for row in gone)
 
     def _problems(self, listing: Listing) -> list[bytes]:
         """Give what could not be looked at: it is neither there nor gone."""
@@ -279,6 +283,24 @@ class ScanFolder:
             sweep.notes.new += heirs(self.store, row)
         sweep.notes.missing += len(gone)
         sweep.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, sweep.place.folder.id))
+
+
+def check_population(sweep: Sweep) -> None:
+    """Raise FolderOffline where a whole folder has not one model left, nor anything that stood beside one.
+
+    A bare mount point may hold a stray file or a page of ours, so that it is not empty.
+    """
+    if sweep.task.path or sweep.notes.total or sweep.unreadable or not sweep.gone or sweep.has_traces:
+        return
+    raise FolderOffline(
+        f"{readable(sweep.place.root)} has none of the {len(sweep.gone)} files known in it, nor anything beside them: "
+        "not mounted? If you removed them, put any model file there"
+    )
+
+
+def has_left_traces(row: ModelFile, names: Collection[bytes]) -> bool:
+    """Tell whether something that stood beside a vanished file is still there."""
+    return any(os.fsencode(name) in names for name in from_text(row.companions))
 
 
 def is_described(row: ModelFile) -> bool:

@@ -20,7 +20,7 @@ from modelshelf.sidecars.reading import read_beside, read_sidecar
 from modelshelf.steps.beside import Surroundings, model_names, to_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import relative_to_folder, shown_pictures
-from modelshelf.steps.place import Place, make_room, present_file
+from modelshelf.steps.place import Place, awaits_its_sidecars, make_room, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.store.ledger import Writing
@@ -77,7 +77,7 @@ class WriteSidecars:
 
     def _outcome(self, task: Task, listed: dict[Path, Surroundings]) -> Outcome[Beside | None]:
         file, place = present_file(self.store, self.places, task)
-        if is_foreign(file):
+        if is_foreign(file) or awaits_its_sidecars(self.store, file):
             return Done(task, None, is_followed=False)
         return Done(task, self._describe(task, file, place, listed))
 

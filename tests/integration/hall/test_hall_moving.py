@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelshelf.domain.task import TaskKind
+from modelshelf.domain.task import NewTask, TaskKind
 from tests import builders
 from tests.unit.steps.step_shelf import introduce
 
@@ -202,6 +203,7 @@ def test_a_file_that_comes_back_is_not_hashed_again(
 
 def test_a_file_that_was_still_waiting_when_it_went_is_read_when_it_comes_back(shelf: StepShelf) -> None:
     shelf.put("late.safetensors", CONTENT)
+    shelf.put("stays.safetensors", builders.lora(59))
     control = shelf.put("late.safetensors.aria2", b"\0")
     shelf.scan()
     assert "being downloaded" in str(shelf.file("late.safetensors").waiting_reason)
@@ -313,3 +315,40 @@ def test_an_entry_that_the_walk_could_not_look_at_is_never_judged(
     monkeypatch.setattr("modelshelf.steps.scan_folder.walk", lambda *_, **__: iter([problem]))
     shelf.scan()
     assert shelf.file("here.safetensors").missing_since is None
+
+
+def test_sidecars_touched_just_before_a_rename_follow_whole(shelf: StepShelf, settled: ModelFile) -> None:
+    notes = shelf.json("here.json") | {"notes": "typed"}
+    shelf.path("here.json").write_text(json.dumps(notes))
+    shelf.path("here.safetensors").rename(shelf.path("there.safetensors"))
+    shelf.store.journal.add(
+        [
+            NewTask(TaskKind.SCAN_FOLDER, "loras", path=b"there.safetensors"),
+            NewTask(TaskKind.WRITE_SIDECARS, str(settled.id)),
+            NewTask(TaskKind.RENDER_PAGE, str(settled.id)),
+        ],
+        shelf.clock.now(),
+    )
+    shelf.drain()
+    assert family(shelf, "here") == set()
+    assert family(shelf, "there") == SET
+    assert shelf.json("there.json")["notes"] == "typed"
+
+
+@pytest.mark.parametrize("stray", [".keep", "README.txt", "gallery.html", "@eaDir/x.txt"])
+def test_a_bare_mount_point_with_a_stray_file_is_no_proof_of_deletion(
+    stray: str, shelf: StepShelf, settled: ModelFile
+) -> None:
+    away = shelf.root / "mounted"
+    shelf.path("").rename(away)
+    shelf.put(stray, "stray")
+    shelf.look_through()
+    assert shelf.store.folders.state("loras").offline_since is not None
+    assert shelf.file("here.safetensors").missing_since is None
+    assert {path.name for path in shelf.path("").iterdir()} == {stray.split("/", maxsplit=1)[0]}
+
+
+def test_the_last_model_deleted_is_missing_where_its_sidecars_still_stand(shelf: StepShelf, settled: ModelFile) -> None:
+    shelf.path("here.safetensors").unlink()
+    shelf.look_through()
+    assert shelf.file("here.safetensors").missing_since is not None

@@ -399,7 +399,7 @@ def test_a_drop_that_a_scan_found_first_keeps_its_priority(shelf: StepShelf) -> 
 
 def test_a_file_that_came_back_is_described_again_for_what_was_forgotten_meanwhile(shelf: StepShelf) -> None:
     path = shelf.put("away.safetensors", CONTENT)
-    shelf.put("stays.txt", b"")
+    shelf.put("stays.safetensors", CONTENT + b"other")
     shelf.read("away.safetensors")
     path.rename(path.with_name("hidden"))
     shelf.scan()
