@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from modelshelf.civitai.lenient import as_list, as_object, integer
 from modelshelf.civitai.payload import model_facts, parse_model, parse_version, version_facts
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field, Source
+from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import CivitaiUnavailable, FileGone, FileUnreadable, WriteRefused
 from modelshelf.files import create_file, remove_file, replace_file
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
+    from modelshelf.errors import ModelshelfError
     from modelshelf.sidecars.plan import Plan
     from modelshelf.sidecars.reading import FoundSidecar
     from modelshelf.steps.beside import Stats
@@ -49,6 +53,19 @@ WANTED = (Field.NAME, Field.MODEL_ID, Field.VERSION_ID, Field.BASE_MODEL, Field.
 EVENTS_LOOKED_AT = 20
 
 
+BARRING = {errno.EACCES, errno.EPERM}
+BARRED_DELAY = timedelta(minutes=10)
+"""Where permission is missing it is tried again, ever more rarely, and `failures` shows it; a read-only mount is a choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a sidecar was not written. `is_barred`: the directory may not be written now, which a person may mend."""
+
+    reason: str
+    is_barred: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What was found beside a file and what was written there."""
@@ -57,7 +74,7 @@ class Beside:
     facts: list[Fact]
     stats: Stats
     preview: bytes | None
-    refusals: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
     is_lookup_wanted: bool
 
 
@@ -103,12 +120,14 @@ class WriteSidecars:
             self._is_lookup_wanted(task, place, description),
         )
 
-    def _write(self, description: Description, place: Place, found: Sequence[FoundSidecar], stats: Stats) -> list[str]:
+    def _write(
+        self, description: Description, place: Place, found: Sequence[FoundSidecar], stats: Stats
+    ) -> list[Refusal]:
         """Write what is ours to write, entering it in `stats`; gives the reasons for what was not written."""
         file = description.file
         owner = owner_of_stem(self.store, file)
         if owner.id != file.id:
-            return [f"its sidecars have the same names as those of {readable(os.path.basename(owner.path))}"]
+            return [Refusal(f"its sidecars have the same names as those of {readable(os.path.basename(owner.path))}")]
         if description.header is None or not description.header.is_readable:
             return []
         beside = {each.path for each in found}
@@ -128,11 +147,11 @@ class WriteSidecars:
                 facts.setdefault(fact.field, fact)
         return list(facts.values())
 
-    def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> str | None:
+    def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
         if plan.is_removed:
             return remove_stale(plan, stats)
         if plan.content is None:
-            return plan.refusal
+            return Refusal(plan.refusal) if plan.refusal else None
 
         def intend(status: os.stat_result) -> None:
             self.store.ledger.intend(
@@ -150,7 +169,7 @@ class WriteSidecars:
             make_room(place, plan.path)
             status = put_in_place(plan, plan.content, intend)
         except (WriteRefused, FileUnreadable, FileGone) as error:
-            return str(error)
+            return refusal_of(error)
         log.info("sidecar_written", path=readable(plan.path), dialect=str(plan.dialect))
         if plan.path.parent == place.locate(file).parent:
             stats[plan.path.name] = (status.st_size, status.st_mtime_ns)
@@ -178,16 +197,21 @@ class WriteSidecars:
             self.store.files.set_companions(sharer.id, to_text(beside.stats))
             self.store.entries.set_preview(sharer.id, beside.preview)
         self._tell_refusals(file, beside.refusals)
+        barred = next((each for each in beside.refusals if each.is_barred), None)
+        if barred is not None:
+            delay = min(BARRED_DELAY * 2 ** min(task.attempts, 8), timedelta(days=1))
+            due_at = self.clock.now() + delay
+            self.store.journal.retry_at(task, due_at, barred.reason, FailureKind.ACCESS, self.clock.now())
         if beside.is_lookup_wanted and file.content_id is not None:
             self._owe_lookup(file.content_id, is_forced=task.is_forced)
 
-    def _tell_refusals(self, file: ModelFile, refusals: Sequence[str]) -> None:
+    def _tell_refusals(self, file: ModelFile, refusals: Sequence[Refusal]) -> None:
         """Tell each reason once, not again at every look: what stands in the way mostly stands there for good."""
         if not refusals:
             return
         events = self.store.events.of_file(file.id, EVENTS_LOOKED_AT)
         told = {event.details.get("reason") for event in events if event.name == "sidecar_not_written"}
-        for refusal in (each for each in refusals if each not in told):
+        for refusal in (each.reason for each in refusals if each.reason not in told):
             log.warning("sidecar_not_written", path=readable(file.path), reason=refusal)
             self.store.events.add("sidecar_not_written", self.clock.now(), file_id=file.id, details={"reason": refusal})
 
@@ -200,14 +224,19 @@ class WriteSidecars:
             self.store.contents.owe_lookup(content_id, self.clock.now())
 
 
-def remove_stale(plan: Plan, stats: Stats) -> str | None:
+def refusal_of(error: ModelshelfError) -> Refusal:
+    """Say why a file could not be written."""
+    return Refusal(str(error), is_barred=isinstance(error, FileUnreadable) and error.errno in BARRING)
+
+
+def remove_stale(plan: Plan, stats: Stats) -> Refusal | None:
     """Remove a sidecar that is all ours and describes the bytes that stood here before; gives why that failed."""
     if plan.expected is None:
         return None
     try:
         remove_file(plan.path, expected=plan.expected)
     except (FileUnreadable, FileGone) as error:
-        return str(error)
+        return refusal_of(error)
     stats.pop(plan.path.name, None)
     log.info("sidecar_removed", path=readable(plan.path), dialect=str(plan.dialect))
     return None

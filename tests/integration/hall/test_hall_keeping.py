@@ -9,6 +9,7 @@ import pytest
 
 from modelshelf.domain.fact import Field
 from modelshelf.domain.output import MetadataOutput, Output
+from modelshelf.domain.task import TaskKind
 from modelshelf.errors import DiskFull, FileUnreadable, WriteRefused
 from modelshelf.sidecars.names import PREVIEW_SUFFIXES
 from modelshelf.steps import fetch_previews, paging, write_sidecars
@@ -182,6 +183,25 @@ def test_a_directory_that_may_not_be_written_is_reported_and_everything_else_don
     assert {str(each["reason"]) for each in shelf.events("sidecar_not_written")} == {str(refusal)}
     assert len([request for request in civitai.requests if request.path.startswith("/images/")]) == 1
     assert not shelf.tasks()
+
+
+def test_a_directory_without_permission_is_owed_and_shown_until_somebody_mends_it(
+    shelf: StepShelf, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise FileUnreadable("permission denied", errno=13)
+
+    with monkeypatch.context() as barred:
+        barred.setattr(write_sidecars, "create_file", refuse)
+        shelf.put("mine.safetensors", content)
+        shelf.look_through()
+        (failure,) = shelf.store.journal.failures()
+        assert (failure.kind, failure.failure_kind) == (TaskKind.WRITE_SIDECARS, "access")
+        assert shelf.description("mine.safetensors").text(Field.NAME) == "Theirs"
+    shelf.clock.advance(86_400)
+    shelf.drain()
+    assert shelf.path("mine.civitai.info").exists()
+    assert not shelf.store.journal.failures()
 
 
 def test_a_full_disk_is_tried_again_until_there_is_room(
