@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CivitaiClient", "ClientSettings"]
 
+SINGLE_LIMIT = 5
+"""So many are asked for one by one before their answers are recorded; a stop then loses seconds of work, not minutes."""
+
 BATCH_LIMIT = 100
 """Most hashes that POST by-hash takes."""
 
@@ -62,6 +65,7 @@ class CivitaiClient:
         self._transport = Transport(settings, self._clock)
         self._pacing = Pacing(settings.rate_limit_per_minute, self._clock, sleep)
         self._picture_pacing = Pacing(None, self._clock, sleep)
+        self._has_batches = False
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +74,15 @@ class CivitaiClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections kept alive."""
+        """Let nothing leave any more, and close the connections kept alive; a request under way is not broken off."""
+        self._pacing.close()
+        self._picture_pacing.close()
         self._transport.close()
+
+    @property
+    def most_at_once(self) -> int:
+        """How many hashes to ask for at a time: few until the server has shown that it answers many in one request."""
+        return BATCH_LIMIT if self._has_batches else SINGLE_LIMIT
 
     def versions_by_hash(self, sha256s: Sequence[str]) -> dict[str, ModelVersion]:
         """Give the version behind each SHA256, keyed as it was asked for; unknown and malformed ones are absent.
@@ -111,6 +122,7 @@ class CivitaiClient:
         if len(sha256s) == 1:
             return self._singly(sha256s)
         body = self._ask_batch(_BATCH, sha256s)
+        self._has_batches = body is not None
         if body is None:
             return self._singly(sha256s)
         versions = [parse_version(each) for each in body if integer(as_object(each).get("id")) is not None]

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from modelshelf.errors import CivitaiRateLimited
+from modelshelf.errors import CivitaiRateLimited, CivitaiUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,10 @@ BURST_SECONDS = 10
 
 
 class Pacing:
-    """One per host. `rate_limit_per_minute` None: only pauses are kept."""
+    """One per host. `rate_limit_per_minute` None: only pauses are kept.
+
+    `sleep` may return before its time, to end the waiting when the daemon stops; `close` is called before that.
+    """
 
     def __init__(
         self, rate_limit_per_minute: int | None, clock: Clock, sleep: Callable[[float], object] = time.sleep
@@ -31,9 +34,13 @@ class Pacing:
         self._tokens = self._capacity
         self._counted_at = clock.monotonic()
         self._paused_until = self._counted_at
+        self._is_closed = False
 
     def take_turn(self) -> None:
-        """Wait until a request may leave; CivitaiRateLimited while a pause lasts, which is too long to sleep through."""
+        """Wait until a request may leave; CivitaiRateLimited while a pause lasts, which is too long to sleep through.
+
+        CivitaiUnavailable once it is closed, for those that wait, too.
+        """
         self._refuse_while_paused()
         delay_seconds = self._reserve()
         if delay_seconds > 0:
@@ -45,7 +52,13 @@ class Pacing:
         with self._lock:
             self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
 
+    def close(self) -> None:
+        """Let nothing leave any more."""
+        self._is_closed = True
+
     def _refuse_while_paused(self) -> None:
+        if self._is_closed:
+            raise CivitaiUnavailable("not asked: modelshelf is about to stop or to read its configuration again")
         with self._lock:
             left_seconds = self._paused_until - self._clock.monotonic()
         if left_seconds > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from modelshelf.cli.exits import Exit
 
@@ -22,33 +22,60 @@ class Aside:
     def __init__(self, name: str) -> None:
         self._name = name
         self._thread: threading.Thread | None = None
+        self._next: Callable[[], None] | None = None
+        self._lock = threading.Lock()
 
     def begin(self, action: Callable[[], None]) -> None:
-        """Begin `action`, unless the one before still goes on."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=action, name=self._name, daemon=True)
-            self._thread.start()
+        """Begin `action`, or have it follow the one that still goes on; of several that wait the last is done."""
+        with self._lock:
+            self._next = action
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work_off, name=self._name, daemon=True)
+                self._thread.start()
 
     def wait(self, seconds: float) -> None:
-        """Return when it is done, or after so long."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        """Return when nothing goes on, or after so long."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+
+    def _work_off(self) -> None:
+        while (action := self._take()) is not None:
+            action()
+
+    def _take(self) -> Callable[[], None] | None:
+        with self._lock:
+            action, self._next = self._next, None
+            if action is None:
+                self._thread = None
+            return action
 
 
 class LastResort:
     """Ends the process where a stop takes too long, whatever is stuck. What is owed stands in the journal.
 
     `arm` may be called by a signal handler, hence the thread that waits from the start: one that starts a thread while the
-    main thread does so is stuck itself.
+    main thread does so is stuck itself. As a context it ends the process where `is_needed` when the block ends, with
+    `code`; after an error a little later, when that is shown.
     """
 
     def __init__(self, seconds: float = LEAVE_SECONDS, leave: Callable[[int], object] = os._exit) -> None:
         self.code = Exit.GOOD
+        self.is_needed = False
         self._seconds = seconds
         self._leave = leave
         self._alarm: SimpleQueue[None] = SimpleQueue()
         self._is_over = threading.Event()
         threading.Thread(target=self._guard, name="last-resort", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not self.is_needed:
+            self.disarm()
+        elif error is None:
+            self.leave(self.code)
 
     def arm(self) -> None:
         """Let the time run: unless it is disarmed by then the process ends."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelshelf.clock import SystemClock
 from modelshelf.domain.fact import Field, Source, choose
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import TaskKind
@@ -78,7 +79,7 @@ def know(store: Store, file: ModelFile) -> Known:
         facts=_by_field(store.facts.of_file(file.id)),
         beside=_beside(store, folder, file),
         tasks=tasks,
-        derived=_derived(file, tasks),
+        derived=_derived(file, content, tasks),
         events=store.events.of_file(file.id, EVENTS_SHOWN),
         duplicates=[each for each in twins if each.id != file.id],
     )
@@ -95,13 +96,21 @@ def _by_field(facts: Sequence[Fact]) -> dict[Field, list[Fact]]:
     }
 
 
-def _derived(file: ModelFile, tasks: Sequence[Task]) -> TaskKind | None:
-    """Give the reading that is owed though no task stands for it; nothing is read of what is missing or not whole."""
-    if file.scan_phase is ScanPhase.DEEP or file.missing_since is not None or file.waiting_reason is not None:
+def _derived(file: ModelFile, content: Content | None, tasks: Sequence[Task]) -> TaskKind | None:
+    """Give what is owed though no task stands for it; nothing is of what is missing or not whole."""
+    if file.missing_since is not None or file.waiting_reason is not None:
         return None
+    if file.scan_phase is ScanPhase.DEEP:
+        return _derived_lookup(content, tasks)
     if any(task.kind in {TaskKind.INSPECT_FILE, TaskKind.HASH_FILE} for task in tasks):
         return None
     return TaskKind.HASH_FILE if file.is_inspected else TaskKind.INSPECT_FILE
+
+
+def _derived_lookup(content: Content | None, tasks: Sequence[Task]) -> TaskKind | None:
+    if content is None or content.next_lookup_at is None or content.next_lookup_at > SystemClock().now():
+        return None
+    return None if any(task.kind is TaskKind.IDENTIFY_CONTENT for task in tasks) else TaskKind.IDENTIFY_CONTENT
 
 
 def _beside(store: Store, folder: FolderState, file: ModelFile) -> list[Beside]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import socket
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from modelshelf import __version__, systemd
+from modelshelf.cli.aside import Aside, LastResort
+from modelshelf.cli.exits import Exit
 from modelshelf.cli.opening import global_options
 from modelshelf.daemon import House
-from modelshelf.errors import ConfigError, TransientError
+from modelshelf.errors import ConfigError, ModelshelfError, StoreError, TransientError
 from modelshelf.logs import configure, get_log, redact
 from modelshelf.shelf.lease import prepare_leases
 from modelshelf.store.lock import StateLock
@@ -21,7 +25,6 @@ from modelshelf.store.store import Store
 from modelshelf.watching.poke import STOP_SCANS, PokeSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
     from modelshelf.cli.opening import Opening
@@ -31,39 +34,55 @@ log = get_log(__name__)
 
 ROUND_SECONDS = 30.0
 CLOCK_JUMP_SECONDS = 5.0
+BEAT_PATIENCE_SECONDS = 2.0
+"""How long a heartbeat waits for the round, which may just have something to mend."""
 
 
 class Foreground:
     """The main thread of the daemon: signals, pokes from other processes, a round every half minute.
 
-    `load` reads the configuration anew; on SIGHUP a broken one leaves the old in force.
+    It never looks at a folder itself, so that a dead mount cannot keep it from answering.
     """
 
-    def __init__(self, config: Config, load: Callable[[], Config], store: Store) -> None:
-        self._config = config
-        self._load = load
+    def __init__(self, opening: Opening, store: Store, last_resort: LastResort) -> None:
+        self._opening = opening
+        self._config = opening.config
         self._store = store
-        self._house = House(config, store)
+        self._last_resort = last_resort
         self._signals: list[int] = []
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
+        self._pulse = Aside("pulse")
+        self._wait_seconds = min(ROUND_SECONDS, systemd.watchdog_interval_seconds(os.environ) or ROUND_SECONDS)
+        self._build()
+
+    def _build(self) -> None:
+        """Build a house that is not open yet; the rounds of the one before may be held in it for ever."""
+        self._house = House(self._config, self._store)
+        self._round = Aside("round")
+        self._is_open = False
 
     def run(self) -> None:
-        """Open the house, serve until SIGTERM or SIGINT, close it; raise `StoreError` if the journal was lost."""
+        """Serve until SIGTERM or SIGINT; raise `StoreError` if the journal was lost."""
         self._listen_to_signals()
         prepare_leases()
         poke_socket = PokeSocket(self._config.state_directory)
         try:
-            self._house.open()
-            announce(self._config)
-            systemd.ready()
-            while self._serve(poke_socket):
-                pass
+            self._live(poke_socket)
+        except BaseException:
+            self._last_resort.code = Exit.FAILED
+            raise
         finally:
+            self._last_resort.arm()
             systemd.stopping()
-            self._house.close()
+            self._last_resort.is_needed = bool(self._house.close())
             poke_socket.close()
+
+    def _live(self, poke_socket: PokeSocket) -> None:
+        self._open()
+        while self._serve(poke_socket):
+            pass
         if self._house.failure is not None:
             raise self._house.failure
 
@@ -73,31 +92,41 @@ class Foreground:
         signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGHUP and number in self._signals:
-            signal.default_int_handler(number, None)  # asked twice: leave at once
+        if number == signal.SIGINT and self._is_asked_to_leave():
+            self._last_resort.leave(Exit.INTERRUPTED)  # asked twice: leave at once, the journal knows what is owed
         self._signals.append(number)
+        if self._is_asked_to_leave():
+            self._last_resort.arm()
+
+    def _is_asked_to_leave(self) -> bool:
+        return signal.SIGTERM in self._signals or signal.SIGINT in self._signals
 
     def _serve(self, poke_socket: PokeSocket) -> bool:
         """Wait for something to happen and see to it; False when it is time to go."""
         before_wall, before_monotonic = self._house.clock.now(), self._house.clock.monotonic()
-        select.select([self._ear.fileno(), poke_socket.fileno()], [], [], ROUND_SECONDS)
+        select.select([self._ear.fileno(), poke_socket.fileno()], [], [], self._wait_seconds)
         self._drain()
         for message in poke_socket.messages():
             if message == STOP_SCANS:
                 self._house.hall.stopped_scans.set()
             self._house.bell.ring()
         elapsed = (self._house.clock.now() - before_wall).total_seconds()
-        if abs(elapsed - (self._house.clock.monotonic() - before_monotonic)) > CLOCK_JUMP_SECONDS:
-            log.info("clock_jumped", seconds=round(elapsed))
-            self._house.calendar.wake()
-            self._house.bell.ring()
-        if self._house.failure is not None or signal.SIGTERM in self._signals or signal.SIGINT in self._signals:
+        jump_seconds = elapsed - (self._house.clock.monotonic() - before_monotonic)
+        if self._house.failure is not None or self._is_asked_to_leave():
             return False
-        if signal.SIGHUP in self._signals:
-            self._signals.clear()
-            self._reload()
-        self._go_round()
+        self._see_to_house(jump_seconds)
         return True
+
+    def _see_to_house(self, jump_seconds: float) -> None:
+        if signal.SIGHUP in self._signals:
+            while signal.SIGHUP in self._signals:
+                self._signals.remove(signal.SIGHUP)
+            self._reload()
+        elif not self._is_open:
+            self._open()
+        if self._is_open:
+            self._round.begin(partial(self._go_round, self._house, jump_seconds))
+        self._pulse.begin(partial(self._beat, self._house, self._round))
 
     def _drain(self) -> None:
         try:
@@ -106,35 +135,68 @@ class Foreground:
         except BlockingIOError:
             return
 
-    def _go_round(self) -> None:
+    def _open(self) -> None:
+        """Open the house; where that cannot be done for now (a full disk, a locked store) the next round tries it again."""
         try:
-            self._house.mend()
+            self._house.open()
+        except TransientError as error:
+            self._house.close()
+            self._build()
+            log.error("opening_put_off", reason=str(error), seconds=ROUND_SECONDS)
+            systemd.status(f"cannot begin yet: {error}; tried again every {ROUND_SECONDS:.0f} seconds")
+            systemd.extend_timeout(3 * ROUND_SECONDS)
+            return
+        self._is_open = True
+        announce(self._config)
+        systemd.status(f"watching {len(self._house.places)} folders")
+        systemd.ready()
+
+    def _go_round(self, house: House, jump_seconds: float) -> None:
+        try:
+            if abs(jump_seconds) > CLOCK_JUMP_SECONDS:
+                house.heed_clock(jump_seconds)
+            house.mend()
         except TransientError as error:
             log.warning("round_not_finished", reason=str(error))
-            return
-        if self._house.store.database.is_alive():
+        except StoreError as error:
+            house.fail(error)
+
+    def _beat(self, house: House, current_round: Aside) -> None:
+        """Tell systemd that all is alive; what the round can mend it mends first. A house that cannot open yet only waits."""
+        current_round.wait(BEAT_PATIENCE_SECONDS)
+        if house.is_alive() if self._is_open else house.store.database.is_alive():
             systemd.heartbeat()
 
     def _load_for_this_state(self) -> Config:
-        config = self._load()
+        config = self._opening.load_config()
         if config.state_directory != self._config.state_directory:
             raise ConfigError("store.directory cannot change while the daemon runs; restart it")
         return config
 
     def _reload(self) -> None:
-        """Take a new configuration: the house is closed and built anew on the same store."""
+        """Take a new configuration: the house is closed and built anew on the same store. A broken one changes nothing."""
         systemd.reloading()
         try:
             config = self._load_for_this_state()
-        except ConfigError as error:
+        except ModelshelfError as error:
             log.error("config_not_reloaded", reason=str(error))
-        else:
-            self._house.close()
-            self._config, self._house = config, House(config, self._store)
-            self._house.open()
-            log.info("config_reloaded", folders=sorted(self._house.places))
-            announce(config)
-        systemd.ready()
+            if self._is_open:
+                systemd.ready()
+            return
+        apply(self._opening, config)
+        self._house.close()
+        self._config = config
+        self._build()
+        log.info("config_reloaded", folders=sorted(self._house.places))
+        self._open()
+
+
+def apply(opening: Opening, config: Config) -> None:
+    """Let the log go by a configuration: what it never may say, how it looks, and where it goes."""
+    if config.api_key is not None:
+        redact(config.api_key)
+    settings = config.log_settings()
+    configure(replace(settings, level="DEBUG") if opening.is_debug else settings)
 
 
 def announce(config: Config) -> None:
@@ -154,17 +216,15 @@ def run(opening: Opening) -> None:
 
     SIGHUP reads the configuration again.
     """
-    config = opening.config
-    if config.api_key is not None:
-        redact(config.api_key)
-    configure(config.log_settings() if not opening.is_debug else replace(config.log_settings(), level="DEBUG"))
+    apply(opening, opening.config)
     lock = StateLock(opening.state_directory)
     lock.acquire()
-    try:
-        store = Store.open(opening.store_path)
+    with LastResort() as last_resort:
         try:
-            Foreground(config, opening.load_config, store).run()
+            store = Store.open(opening.store_path)
+            try:
+                Foreground(opening, store, last_resort).run()
+            finally:
+                store.close()
         finally:
-            store.close()
-    finally:
-        lock.release()
+            lock.release()

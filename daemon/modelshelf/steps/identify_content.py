@@ -51,8 +51,9 @@ class IdentifyContent:
     kind: TaskKind = TaskKind.IDENTIFY_CONTENT
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Lookup]]:
-        """Ask once for all; an unavailable server fails the whole batch, and nothing is remembered as unknown."""
+        """Ask once for as many as the server takes; if it is unavailable all fail, and nothing is remembered as unknown."""
         reins.check()
+        tasks = tasks[: self.client.most_at_once]
         contents = {task.id: self.store.contents.get(int(task.subject)) for task in tasks}
         wanted = [content.hashes.sha256 for content in contents.values() if content is not None]
         found = self.client.versions_by_hash(wanted)

@@ -79,3 +79,14 @@ def test_a_hidden_model_leaves_its_version_known(shelf: StepShelf, civitai: Civi
     (row,) = shelf.store.database.rows("SELECT absent_since FROM models WHERE id = ?", (model_id,))
     assert row["absent_since"] is not None
     assert not shelf.tasks()
+
+
+def test_answers_of_a_server_without_batches_are_kept_as_they_come(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
+    civitai.mood_for = lambda request: moods.method_not_allowed if request.method == "POST" else None
+    for number in range(12):
+        introduce(civitai, builders.lora(600 + number), f"Number {number}")
+        shelf.put(f"{number}.safetensors", builders.lora(600 + number))
+    shelf.look_through()
+    asked = [request for request in civitai.requests if request.method == "GET" and "/by-hash/" in request.path]
+    assert len(asked) == 12
+    assert all(shelf.description(f"{number}.safetensors").version for number in range(12))

@@ -222,3 +222,17 @@ def test_a_truncated_batch_loses_nothing_but_time(stand_in: CivitaiStandIn, clie
     with pytest.raises(CivitaiUnavailable):
         client.versions_by_hash([A, B])
     assert client.versions_by_hash([A, B]).keys() == {A}
+
+
+def test_many_are_asked_for_at_once_only_when_the_server_has_shown_that_it_answers_many(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    few = client.most_at_once
+    assert few < 10
+    client.versions_by_hash([A])
+    assert client.most_at_once == few
+    client.versions_by_hash([A, B])
+    assert client.most_at_once == 100
+    stand_in.mood_for = lambda request: method_not_allowed if request.method == "POST" else None
+    client.versions_by_hash([A, B])
+    assert client.most_at_once == few

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.civitai.pacing import BURST_SECONDS, Pacing
-from modelshelf.errors import CivitaiRateLimited
+from modelshelf.errors import CivitaiRateLimited, CivitaiUnavailable
 
 if TYPE_CHECKING:
     from tests.fakes.clock import FakeClock
@@ -95,3 +95,12 @@ def test_threads_that_wait_do_not_hold_up_one_another(clock: FakeClock) -> None:
     for thread in threads:
         thread.join()
     assert sorted(delays) == [pytest.approx(10), pytest.approx(20)]
+
+
+def test_once_closed_nothing_leaves_not_even_what_waits_for_its_turn(clock: FakeClock) -> None:
+    pacing = Pacing(1, clock, lambda _: pacing.close())
+    pacing.take_turn()
+    with pytest.raises(CivitaiUnavailable, match="about to stop"):
+        pacing.take_turn()
+    with pytest.raises(CivitaiUnavailable, match="about to stop"):
+        pacing.take_turn()
