@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from modelshelf.sidecars import mark
+from modelshelf.sidecars.reading import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -83,7 +84,10 @@ def merged(wanted: Wanted, existing: JsonObject, ours: Digests) -> Planned:
     digests = {key: mark.digest(value) for key, value in result.items() if key != mark.EXTENSIONS}
     digests = {key: found for key, found in digests.items() if _is_written(existing, key, found, wanted, ours)}
     wrote = {key: value for key, value in mark.wrote(existing).items() if key not in gone} | digests
-    return Planned(wanted.layout.serialise(mark.marked(result, wrote, wanted.weights)), digests)
+    content = wanted.layout.serialise(mark.marked(result, wrote, wanted.weights))
+    if len(content) > LARGEST_BYTES:
+        return Planned(refusal=f"it would have {len(content)} bytes, and nobody reads a sidecar above {LARGEST_BYTES}")
+    return Planned(content, digests)
 
 
 def merged_into(existing: FoundSidecar | None, wanted: Wanted, dialects: Collection[Dialect], ours: Digests) -> Planned:

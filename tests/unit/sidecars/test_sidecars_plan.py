@@ -274,3 +274,11 @@ def test_a_file_that_would_lose_something_is_left_alone_and_its_facts_are_read(t
     assert "twice" in str(plan.refusal)
     facts, _ = found_facts(beside(tmp_path / "foo.safetensors"), lambda _: {})
     assert Field.ACTIVATION_TEXT in {each.field for each in facts}
+
+
+def test_a_sidecar_that_nobody_could_read_again_is_not_written(tmp_path: Path) -> None:
+    huge = describe({Field.DESCRIPTION: "x"}, version=version(version_body(description="y" * (17 * 1024 * 1024))))
+    plans = plan_sidecars(huge, Spot(tmp_path / "foo.safetensors"), Output(), [], lambda _: {})
+    [info] = [each for each in plans if each.path.name.endswith(".civitai.info")]
+    assert info.content is None
+    assert "bytes" in str(info.refusal)
