@@ -119,7 +119,7 @@ class _Writer:
             return self._add(look)  # a hard link of it has just taken the place of the row
         self.notes.moved += 1
         folder_id = self.place.folder.id
-        self.store.files.move(row.id, folder_id, look.path, look.fingerprint)
+        self.store.files.move(row.id, folder_id, look.path, look.fingerprint, self.now)
         log.info("file_moved", path=readable(look.path), before=readable(look.moved_from))
         details: JsonObject = {"before": readable(look.moved_from), "now": readable(look.path)}
         self.store.events.add("file_moved", self.now, file_id=row.id, folder_id=folder_id, details=details)

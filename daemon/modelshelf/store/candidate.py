@@ -20,7 +20,6 @@ class Candidate:
     subject: str
     priority: int
     due_at: float
-    crashes: int = 0
     run_id: int | None = None
     task_id: int | None = None
     size_bytes: int = 0

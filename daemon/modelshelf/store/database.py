@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from modelshelf.domain.display import readable
-from modelshelf.errors import StoreError
+from modelshelf.errors import StoreError, UsageError
 from modelshelf.store.migrations import MIGRATIONS
-from modelshelf.store.opening import copy, open_for_reading, open_for_writing
+from modelshelf.store.opening import open_for_reading, open_for_writing
 from modelshelf.store.translation import translate, translate_os_error, translated
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Database:
     """One SQLite file in WAL mode behind one re-entrant lock.
 
     A thread inside a transaction holds the lock, so no other thread reads half of it. Every error of sqlite3 becomes
-    DiskFull, TransientError (locked by another process) or StoreError; after any of them the connection stays usable.
+    DiskFull, TransientError (locked by another process) or StoreError, a number beyond 64 bits a UsageError; after any of
+    them the connection stays usable.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -89,10 +90,6 @@ class Database:
         if verdict != "ok":
             raise StoreError(f"the store {readable(self.path)} is damaged ({verdict}): put a backup in its place")
 
-    def backup(self, destination: Path) -> None:
-        """Write a copy of this moment to `destination`, whole or not at all, while others go on working."""
-        copy(self.path, destination)
-
     def close(self) -> None:
         """Move the WAL into the file and close it; nothing happens where it is closed already."""
         with self._lock, translated(self.path):
@@ -112,6 +109,8 @@ class Database:
                 raise StoreError("this transaction was rolled back; nothing more can be done in it") from self._failure
             try:
                 return fetch(self._connection.execute(sql, parameters))
+            except OverflowError as error:
+                raise UsageError("the store takes no number beyond 64 bits") from error
             except sqlite3.Error as error:
                 failure = translate(error, self.path)
                 if self._depth and not self._connection.in_transaction:

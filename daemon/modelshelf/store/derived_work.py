@@ -10,7 +10,7 @@ from modelshelf.store.candidate import Candidate
 from modelshelf.store.columns import id_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from modelshelf.store.database import Database, Parameters
 
@@ -54,7 +54,7 @@ class DerivedWork:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, kind: TaskKind, now: float, folders: str | None, limit: int) -> list[Candidate]:
+    def due(self, kind: TaskKind, now: float, folders: Collection[str] | None, limit: int) -> list[Candidate]:
         """Give the most urgent derived work of a kind; none for a kind that has no derived work."""
         if kind in IS_INSPECTED:
             found = [each for folder_id in self._folders(folders) for each in self._files(kind, folder_id, limit)]
@@ -63,7 +63,7 @@ class DerivedWork:
             return list(islice(self._contents(now, limit), limit))
         return []
 
-    def next_due_at(self, kind: TaskKind, folders: str | None) -> float | None:
+    def next_due_at(self, kind: TaskKind, folders: Collection[str] | None) -> float | None:
         """Give when derived work is due: 0, the epoch, for files; None where there is none."""
         if kind in IS_INSPECTED:
             return 0.0 if self.due(kind, 0.0, folders, 1) else None
@@ -75,14 +75,15 @@ class DerivedWork:
     def count(self, kind: TaskKind, folder_id: str | None, until: float) -> int:
         """Count the derived work of a kind for one folder or for all; look-ups only if due by `until`."""
         if kind in IS_INSPECTED:
-            folders = None if folder_id is None else id_list([folder_id])
+            folders = None if folder_id is None else [folder_id]
             return sum(self._number(_COUNT_FILES, (each, IS_INSPECTED[kind])) for each in self._folders(folders))
         if kind is TaskKind.IDENTIFY_CONTENT:
             return self._number(_COUNT_CONTENTS, {"folder": folder_id, "until": until})
         return 0
 
-    def _folders(self, folders: str | None) -> list[str]:
-        return [row["id"] for row in self._database.rows(_FOLDERS, {"folders": folders})]
+    def _folders(self, folders: Collection[str] | None) -> list[str]:
+        allowed = None if folders is None else id_list(folders)
+        return [row["id"] for row in self._database.rows(_FOLDERS, {"folders": allowed})]
 
     def _files(self, kind: TaskKind, folder_id: str, limit: int) -> Iterator[Candidate]:
         for row in self._database.rows(_FILES, (folder_id, IS_INSPECTED[kind], limit)):

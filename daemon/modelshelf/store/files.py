@@ -6,20 +6,24 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelshelf.clock import SystemClock
+from modelshelf.domain.display import readable
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.store.columns import big, from_epoch, id_list, text, to_epoch
+from modelshelf.store.events import Events
 from modelshelf.store.file_rows import columns_of, file_from, split
 from modelshelf.store.headers import header_of, put_header
+from modelshelf.store.task_rows import KINDS_OF_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from datetime import datetime
 
     from modelshelf.domain.header import Header
+    from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.model_file import Fingerprint, ModelFile
     from modelshelf.store.database import Database, Parameters
 
-_PAGE = 1000
 _ADD = """INSERT INTO files (folder_id, directory, name, size_bytes, mtime_ns, ctime_ns, inode,
         priority, waiting_reason, run_id, first_seen_at, last_changed_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -32,8 +36,15 @@ _MOVE = """UPDATE files SET folder_id = ?, directory = ?, name = ?,
         size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing_since = NULL WHERE id = ?"""
 _FORGET_READING = """DELETE FROM tasks
     WHERE kind IN ('inspect_file', 'hash_file') AND subject = CAST(? AS TEXT) AND state != 'running'"""
-_FORGET_TASKS = """DELETE FROM tasks WHERE subject = CAST(? AS TEXT) AND state != 'running' AND kind IN
-    ('inspect_file', 'hash_file', 'write_sidecars', 'carry_sidecars', 'fetch_previews', 'render_page')"""
+_FORGET_TASKS = f"""DELETE FROM tasks
+    WHERE kind IN ({KINDS_OF_FILES}) AND subject = CAST(? AS TEXT) AND state != 'running'"""  # noqa: S608 - constants only
+_MOVE_TASKS = f"""UPDATE tasks SET folder_id = ?
+    WHERE kind IN ({KINDS_OF_FILES}) AND subject = CAST(? AS TEXT)"""  # noqa: S608 - constants only
+_RAISE = "UPDATE files SET priority = ?1 WHERE id = ?2 AND priority < ?1"
+_RAISE_READING = """UPDATE tasks SET priority = ?1
+    WHERE kind IN ('inspect_file', 'hash_file') AND subject = CAST(?2 AS TEXT) AND state = 'queued' AND priority < ?1"""
+_WHAT_WAS_KNOWN = """SELECT c.sha256, e.name FROM files f
+    LEFT JOIN contents c ON c.id = f.content_id LEFT JOIN entries e ON e.file_id = f.id WHERE f.id = ?"""
 _AT = "SELECT * FROM files WHERE folder_id = ? AND directory = ? AND name = ?"
 _DIRECTORIES = """SELECT DISTINCT directory FROM files
     WHERE folder_id = :folder AND missing_since IS NULL
@@ -43,8 +54,6 @@ _WITH_STEM = """SELECT * FROM files
     WHERE folder_id = ? AND directory = ? AND name >= ? AND name < ? AND missing_since IS NULL ORDER BY name"""
 _OF_MODEL = """SELECT f.* FROM versions v JOIN contents c ON c.version_id = v.id JOIN files f ON f.content_id = c.id
     WHERE v.model_id = ? AND f.missing_since IS NULL ORDER BY f.id"""
-_PAGE_OF_FOLDER = """SELECT * FROM files
-    WHERE folder_id = ? AND (directory, name) > (?, ?) AND missing_since IS NULL ORDER BY directory, name LIMIT ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +108,6 @@ class Files:
     def of_model(self, model_id: int) -> list[ModelFile]:
         """Give the files that are there and whose content is a version of this model."""
         return self._all(_OF_MODEL, (model_id,))
-
-    def of_folder(self, folder_id: str) -> Iterator[ModelFile]:
-        """Give the files that are there, by directory and name, read page by page: what is added meanwhile may be in it."""
-        directory, name = b"", b""
-        while page := self._all(_PAGE_OF_FOLDER, (folder_id, directory, name, _PAGE)):
-            yield from page
-            directory, name = split(page[-1].path)
 
     def twins(self, fingerprint: Fingerprint) -> list[ModelFile]:
         """Give the files, there or missing, with the same inode, size and mtime: where this one was before, or a hard link."""
@@ -175,18 +177,40 @@ class Files:
         """Keep why the file is not whole yet, None once it is; nothing is read of it while it waits."""
         self._database.execute("UPDATE files SET waiting_reason = ? WHERE id = ?", (_text_or_none(reason), file_id))
 
-    def move(self, file_id: int, folder_id: str, path: bytes, fingerprint: Fingerprint) -> None:
+    def raise_priority(self, file_id: int, priority: int) -> None:
+        """Read the file at least as urgently as this: it was dropped while a scan had noted it at rest."""
+        with self._database.transaction():
+            self._database.execute(_RAISE, (priority, file_id))
+            self._database.execute(_RAISE_READING, (priority, file_id))
+
+    def move(
+        self, file_id: int, folder_id: str, path: bytes, fingerprint: Fingerprint, now: datetime | None = None
+    ) -> None:
         """Keep that the file lies elsewhere now, with all that is known of it; it is there again if it was missing.
 
-        A path holds one file: what was known at the new one is merged away, with its tasks.
+        A path holds one file: what was known at the new one is merged away, with its tasks, and stays as an event of the
+        file that lies there now, at `now` or by the machine's clock.
         """
-        directory, name = split(path)
         with self._database.transaction():
-            for row in self._database.rows(_AT, (folder_id, directory, name)):
-                if row["id"] != file_id:
-                    self._database.execute(_FORGET_TASKS, (row["id"],))
-                    self._database.execute("DELETE FROM files WHERE id = ?", (row["id"],))
-            self._database.execute(_MOVE, (folder_id, directory, name, *columns_of(fingerprint), file_id))
+            known = self.at(folder_id, path)
+            if known is not None and known.id != file_id:
+                self._supersede(known, file_id, SystemClock().now() if now is None else now)
+            self._database.execute(_MOVE, (folder_id, *split(path), *columns_of(fingerprint), file_id))
+            self._database.execute(_MOVE_TASKS, (folder_id, file_id))
+
+    def _supersede(self, old: ModelFile, file_id: int, now: datetime) -> None:
+        known = self._database.rows(_WHAT_WAS_KNOWN, (old.id,))[0]
+        details: JsonObject = {
+            "path": readable(old.path),
+            "name": known["name"],
+            "sha256": known["sha256"],
+            "size_bytes": old.fingerprint.size_bytes,
+            "missing_since": old.missing_since.isoformat() if old.missing_since else None,
+        }
+        Events(self._database).add("file_superseded", now, file_id=file_id, folder_id=old.folder_id, details=details)
+        self._database.execute(_FORGET_TASKS, (old.id,))
+        self._database.execute(_MOVE_TASKS, ("", old.id))
+        self._database.execute("DELETE FROM files WHERE id = ?", (old.id,))
 
     def mark_missing(self, file_ids: Iterable[int], now: datetime) -> None:
         """Keep that these files are gone; those that are missing already keep their time."""
@@ -231,7 +255,7 @@ class Files:
         """Owe the hashes of files that were skipped for `reason` and are not above the limit any more (None: no limit)."""
         found = self._database.rows(
             "SELECT id FROM files WHERE instr(hash_skipped_reason, ?) AND (?2 IS NULL OR size_bytes <= ?2)",
-            (reason, limit_bytes),
+            (reason, None if limit_bytes is None else big(limit_bytes)),
         )
         self.reset_deep([row["id"] for row in found], priority)
 

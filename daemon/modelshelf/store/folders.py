@@ -23,8 +23,6 @@ _PUT = """INSERT INTO folders (id, path, model_type) VALUES (?, ?, ?)
     WHERE (path, model_type, is_configured) IS NOT (excluded.path, excluded.model_type, 1)"""
 _DROP_FOREIGN = """DELETE FROM tasks WHERE kind IN ('scan_folder', 'render_gallery') AND state = 'queued'
     AND subject NOT IN (SELECT id FROM folders WHERE is_configured = 1)"""
-_STATES = """SELECT *, (SELECT count(*) FROM files WHERE folder_id = folders.id AND missing_since IS NULL) AS file_count
-    FROM folders"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +57,14 @@ class Folders:
 
     def state(self, folder_id: str) -> FolderState:
         """Give what is known of one folder; UsageError where its id was never configured."""
-        row = self._database.row(f"{_STATES} WHERE id = ?", (folder_id,))
+        row = self._database.row("SELECT * FROM folders WHERE id = ?", (folder_id,))
         if row is None:
             raise UsageError(f"there is no folder {folder_id!r}")
         return _state_from(row)
 
     def states(self) -> list[FolderState]:
         """Give what is known of every folder, by id."""
-        return [_state_from(row) for row in self._database.rows(f"{_STATES} ORDER BY id")]
+        return [_state_from(row) for row in self._database.rows("SELECT * FROM folders ORDER BY id")]
 
     def set_offline(self, folder_id: str, reason: str, now: datetime) -> bool:
         """Remember that the folder is not there; True where that is news. A new reason alone is none, but is kept."""

@@ -6,10 +6,12 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from modelshelf.clock import SystemClock
 from modelshelf.domain.task import ORDER
 from modelshelf.store import journal_statements as sql
 from modelshelf.store.columns import from_epoch, id_list, text, to_epoch
 from modelshelf.store.derived_work import DerivedWork
+from modelshelf.store.suspects import Suspects
 from modelshelf.store.task_rows import task_from
 from modelshelf.store.tasks_of_file import tasks_of_file
 from modelshelf.store.waiting_line import WaitingLine
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     from modelshelf.domain.task import Lane, NewTask, Task, TaskKind
     from modelshelf.store.candidate import Candidate
     from modelshelf.store.database import Database
-
-CRASHES_UNTIL_ALONE = 2
-"""A task that was in hand when the daemon died so often is claimed alone: it may be what kills."""
 
 _FAR_FUTURE = float("inf")
 
@@ -40,6 +39,7 @@ class Journal:
         self._database = database
         self._waiting = WaitingLine(database)
         self._derived = DerivedWork(database)
+        self._suspects = Suspects(database)
 
     def add(self, tasks: Iterable[NewTask], now: datetime) -> None:
         """Owe these tasks, due now where they name no time.
@@ -54,22 +54,34 @@ class Journal:
         with self._database.transaction():
             for task in new:
                 due_at = moment if task.due_at is None else to_epoch(task.due_at)
-                row = (task.kind, task.subject, task.path, task.priority, moment, due_at, task.run_id, task.is_forced)
-                self._database.execute(sql.ADD, row)
+                self._database.execute(
+                    sql.ADD[ORDER[task.kind].subject],
+                    {
+                        "kind": task.kind,
+                        "subject": task.subject,
+                        "path": task.path,
+                        "priority": task.priority,
+                        "now": moment,
+                        "due_at": due_at,
+                        "run_id": task.run_id,
+                        "is_forced": task.is_forced,
+                    },
+                )
 
     def claim(self, lane: Lane, now: datetime, folder_ids: Collection[str] | None = None) -> list[Task]:
         """Take the most urgent due task and more of its kind, up to the kind's limit, and mark them running.
 
         Empty if nothing is due, and then nothing is written either. Derived work is claimed like rows are. `folder_ids`
-        narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed.
+        narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed. What is
+        suspected of killing the daemon comes when nothing else is due, alone.
         """
-        moment, folders = to_epoch(now), _json_or_none(folder_ids)
-        heads = [head for kind in _kinds(lane) for head in self._due(kind, moment, folders, 1)]
+        moment = to_epoch(now)
+        heads = [head for kind in _kinds(lane) for head in self._due(kind, moment, folder_ids, 1)]
         if not heads:
-            return []
+            return self._claim_suspect(lane, moment, folder_ids)
         kind = min(heads, key=lambda each: each.urgency).kind
         with self._database.transaction():
-            return [self._start(each) for each in self._batch(kind, moment, folders)]
+            return [self._start(each) for each in self._due(kind, moment, folder_ids, ORDER[kind].batch_limit)]
 
     def settle(self, tasks: Iterable[Task]) -> None:
         """Strike out what is done; a task that was added again while it ran waits again."""
@@ -94,9 +106,13 @@ class Journal:
         """Give back what was not begun, at a stop; nothing is counted against it."""
         self._give_back([task.id for task in tasks])
 
-    def recover(self) -> int:
-        """At start: queue again what was running when the daemon died, count the crash, tell how many there were."""
-        return self._give_back(None, crashes=1)
+    def recover(self, now: datetime | None = None) -> int:
+        """At start: queue again what was running when the daemon died, count the crash, tell how many there were.
+
+        What it died with alone waits longer each time, and is given up after the fifth. `now` is the machine's if None.
+        """
+        moment = to_epoch(SystemClock().now() if now is None else now)
+        return self._database.execute(sql.RECOVER, {"now": moment}).rowcount
 
     def drop_scans(self, tasks: Iterable[Task]) -> int:
         """Strike out those of these scans that still wait, because a person said stop; gives how many."""
@@ -108,13 +124,16 @@ class Journal:
 
     def next_due_at(self, lane: Lane, folder_ids: Collection[str] | None = None) -> datetime | None:
         """Tell when there is work for `claim`, None for never as things stand; the epoch where derived work waits now."""
-        folders = _json_or_none(folder_ids)
+        kinds = _kinds(lane)
         moments = [
             moment
-            for kind in _kinds(lane)
+            for kind in kinds
             for reader in (self._waiting, self._derived)
-            if (moment := reader.next_due_at(kind, folders)) is not None
+            if (moment := reader.next_due_at(kind, folder_ids)) is not None
         ]
+        suspect = self._suspects.first(kinds, folder_ids)
+        if suspect is not None:
+            moments.append(suspect.due_at)
         return from_epoch(min(moments)) if moments else None
 
     def owed(self, folder_id: str | None = None, *, until: datetime | None = None) -> dict[TaskKind, int]:
@@ -129,6 +148,10 @@ class Journal:
                 counts[kind] += reader.count(kind, folder_id, moment)
         return +counts
 
+    def is_owed(self, kind: TaskKind, subject: str) -> bool:
+        """Tell whether a task of this kind waits or runs for this subject, whatever its path."""
+        return self._database.row(sql.IS_OWED, (kind, subject)) is not None
+
     def of_file(self, file_id: int) -> list[Task]:
         """Give every task that concerns a file: its own, its content's, its model's, and scans that will pass it."""
         return tasks_of_file(self._database, file_id)
@@ -139,39 +162,45 @@ class Journal:
 
     def bring_back(self, task_ids: Collection[int] | None, now: datetime) -> int:
         """Queue failed or waiting tasks at once, as if they had never failed; None for all that `failures` gives."""
-        parameters = {"ids": _json_or_none(task_ids), "now": to_epoch(now)}
+        parameters = {"ids": None if task_ids is None else id_list(task_ids), "now": to_epoch(now)}
         return self._database.execute(sql.BRING_BACK, parameters).rowcount
 
-    def _due(self, kind: TaskKind, moment: float, folders: str | None, limit: int) -> list[Candidate]:
+    def _due(self, kind: TaskKind, moment: float, folder_ids: Collection[str] | None, limit: int) -> list[Candidate]:
         found = chain.from_iterable(
-            reader.due(kind, moment, folders, limit) for reader in (self._waiting, self._derived)
+            reader.due(kind, moment, folder_ids, limit) for reader in (self._waiting, self._derived)
         )
         return sorted(found, key=lambda each: each.place_in_batch)[:limit]
 
-    def _batch(self, kind: TaskKind, moment: float, folders: str | None) -> list[Candidate]:
-        found = self._due(kind, moment, folders, ORDER[kind].batch_limit)
-        if found and found[0].crashes >= CRASHES_UNTIL_ALONE:
-            return found[:1]
-        return [each for each in found if each.crashes < CRASHES_UNTIL_ALONE]
+    def _claim_suspect(self, lane: Lane, moment: float, folder_ids: Collection[str] | None) -> list[Task]:
+        kinds = _kinds(lane)
+        suspect = self._suspects.first(kinds, folder_ids)
+        if suspect is None or suspect.due_at > moment:
+            return []
+        with self._database.transaction():
+            # Another lane may have taken one since.
+            is_free = self._suspects.first(kinds, folder_ids) == suspect
+            return [self._start(suspect)] if is_free else []
 
     def _start(self, candidate: Candidate) -> Task:
         if candidate.task_id is not None:
             found = self._database.rows(sql.START, (candidate.task_id,))
         else:
-            times = (candidate.due_at, candidate.due_at)
-            row = (candidate.kind, candidate.subject, candidate.priority, *times, candidate.run_id)
-            found = self._database.rows(sql.INSERT_RUNNING, row)
+            found = self._database.rows(
+                sql.INSERT_RUNNING[ORDER[candidate.kind].subject],
+                {
+                    "kind": candidate.kind,
+                    "subject": candidate.subject,
+                    "priority": candidate.priority,
+                    "due_at": candidate.due_at,
+                    "run_id": candidate.run_id,
+                },
+            )
         return task_from(found[0])
 
-    def _give_back(self, ids: Collection[int] | None, **changes: object) -> int:
-        unchanged = {"crashes": 0, "attempts": 0, "due_at": None, "error": None, "kind": None, "failed_at": None}
-        parameters = {**unchanged, **changes, "ids": _json_or_none(ids)}
-        return self._database.execute(sql.GIVE_BACK, parameters).rowcount
+    def _give_back(self, ids: Collection[int], **changes: object) -> None:
+        unchanged = {"attempts": 0, "due_at": None, "error": None, "kind": None, "failed_at": None}
+        self._database.execute(sql.GIVE_BACK, {**unchanged, **changes, "ids": id_list(ids)})
 
 
 def _kinds(lane: Lane) -> list[TaskKind]:
     return [kind for kind, order in ORDER.items() if order.lane is lane]
-
-
-def _json_or_none(ids: Collection[str] | Collection[int] | None) -> str | None:
-    return None if ids is None else id_list(ids)

@@ -1,8 +1,13 @@
 """The statements of the journal that change tasks: what each event does to a task, by the state it is in."""
 
-ADD = """INSERT INTO tasks (kind, subject, path, state, priority, queued_at, due_at, run_id, is_forced)
-    VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)
-    ON CONFLICT (kind, subject, path) DO UPDATE SET
+from __future__ import annotations
+
+from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.task import Priority
+from modelshelf.store.suspects import CRASHES_UNTIL_ALONE, CRASHES_UNTIL_FAILED
+from modelshelf.store.task_rows import FOLDER_OF
+
+_ON_CONFLICT = f"""ON CONFLICT (kind, subject, path) DO UPDATE SET
         state = CASE state WHEN 'failed' THEN 'queued' ELSE state END,
         attempts = CASE state WHEN 'failed' THEN 0 ELSE attempts END,
         crashes = CASE state WHEN 'failed' THEN 0 ELSE crashes END,
@@ -10,8 +15,9 @@ ADD = """INSERT INTO tasks (kind, subject, path, state, priority, queued_at, due
         failure_kind = CASE state WHEN 'failed' THEN NULL ELSE failure_kind END,
         failed_at = CASE state WHEN 'failed' THEN NULL ELSE failed_at END,
         queued_at = CASE state WHEN 'queued' THEN queued_at ELSE excluded.queued_at END,
-        due_at = CASE state WHEN 'queued' THEN min(due_at, excluded.due_at)
-            WHEN 'failed' THEN excluded.due_at ELSE due_at END,
+        due_at = CASE WHEN state = 'failed' THEN excluded.due_at
+            WHEN state = 'running' OR crashes > {CRASHES_UNTIL_ALONE} AND excluded.priority < {Priority.PERSON:d} THEN due_at
+            ELSE min(due_at, excluded.due_at) END,
         priority = CASE state WHEN 'queued' THEN max(priority, excluded.priority)
             WHEN 'failed' THEN excluded.priority ELSE priority END,
         is_forced = CASE state WHEN 'queued' THEN is_forced OR excluded.is_forced
@@ -22,12 +28,23 @@ ADD = """INSERT INTO tasks (kind, subject, path, state, priority, queued_at, due
             THEN min(coalesce(again_due_at, excluded.due_at), excluded.due_at) END,
         again_priority = CASE state WHEN 'running'
             THEN max(coalesce(again_priority, excluded.priority), excluded.priority) END,
-        again_is_forced = CASE state WHEN 'running' THEN coalesce(again_is_forced, 0) OR excluded.is_forced END"""
-"""A queued task takes the earlier time and the higher priority, a failed one begins anew; a running one keeps its own and
-remembers the new ones as `again_*`."""
+        again_is_forced = CASE state WHEN 'running' THEN coalesce(again_is_forced, 0) OR excluded.is_forced END
+    WHERE state <> 'failed' OR crashes < {CRASHES_UNTIL_FAILED} OR excluded.priority >= {Priority.PERSON:d}"""
 
-INSERT_RUNNING = """INSERT INTO tasks (kind, subject, state, priority, queued_at, due_at, run_id)
-    VALUES (?, ?, 'running', ?, ?, ?, ?) RETURNING *"""
+ADD = {
+    subject: f"""INSERT INTO tasks (kind, subject, path, folder_id, state, priority, queued_at, due_at, run_id, is_forced)
+        VALUES (:kind, :subject, :path, {folder_id}, 'queued', :priority, :now, :due_at, :run_id, :is_forced)
+        {_ON_CONFLICT}"""  # noqa: S608 - constants only
+    for subject, folder_id in FOLDER_OF.items()
+}
+"""A queued task takes the earlier time and the higher priority, a failed one begins anew; a running one keeps its own and
+remembers the new ones as `again_*`. What the daemon died of keeps its later time, or stays failed, unless a person asks."""
+
+INSERT_RUNNING = {
+    subject: f"""INSERT INTO tasks (kind, subject, folder_id, state, priority, queued_at, due_at, run_id)
+        VALUES (:kind, :subject, {folder_id}, 'running', :priority, :due_at, :due_at, :run_id) RETURNING *"""  # noqa: S608 - constants only
+    for subject, folder_id in FOLDER_OF.items()
+}
 """Derived work gets its row as it is claimed, so that a crash can be counted."""
 
 START = "UPDATE tasks SET state = 'running' WHERE id = ? RETURNING *"
@@ -41,15 +58,31 @@ QUEUE_AGAIN = """UPDATE tasks SET state = 'queued', due_at = again_due_at, prior
     WHERE id IN (SELECT value FROM json_each(?)) AND state = 'running' AND again_due_at IS NOT NULL"""
 """For running tasks that were added again meanwhile."""
 
-GIVE_BACK = """UPDATE tasks SET state = 'queued', crashes = crashes + :crashes, attempts = attempts + :attempts,
+GIVE_BACK = """UPDATE tasks SET state = 'queued', attempts = attempts + :attempts,
         due_at = min(coalesce(:due_at, due_at), coalesce(again_due_at, :due_at, due_at)),
         priority = max(priority, coalesce(again_priority, priority)),
         is_forced = is_forced OR coalesce(again_is_forced, 0),
         last_error = coalesce(:error, last_error), failure_kind = coalesce(:kind, failure_kind),
         failed_at = coalesce(:failed_at, failed_at),
         again_due_at = NULL, again_priority = NULL, again_is_forced = NULL
-    WHERE state = 'running' AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))"""
-"""Running tasks of `ids` (all for NULL) wait again: earlier and more urgent where they were added meanwhile."""
+    WHERE state = 'running' AND id IN (SELECT value FROM json_each(:ids))"""
+"""Running tasks of `ids` wait again: earlier and more urgent where they were added meanwhile."""
+
+RECOVER = f"""UPDATE tasks SET crashes = crashes + 1,
+        state = CASE WHEN crashes + 1 < {CRASHES_UNTIL_FAILED} THEN 'queued' ELSE 'failed' END,
+        due_at = CASE WHEN crashes < {CRASHES_UNTIL_ALONE} THEN min(due_at, coalesce(again_due_at, due_at))
+            ELSE :now + 60.0 * (1 << (crashes - {CRASHES_UNTIL_ALONE})) END,
+        priority = max(priority, coalesce(again_priority, priority)),
+        is_forced = is_forced OR coalesce(again_is_forced, 0),
+        attempts = attempts + (crashes + 1 >= {CRASHES_UNTIL_FAILED}),
+        last_error = CASE WHEN crashes + 1 < {CRASHES_UNTIL_ALONE} THEN last_error
+            ELSE 'the daemon died ' || (crashes + 1) || ' times with this in hand' END,
+        failure_kind = CASE WHEN crashes + 1 < {CRASHES_UNTIL_FAILED} THEN failure_kind ELSE '{FailureKind.INTERNAL}' END,
+        failed_at = CASE WHEN crashes + 1 < {CRASHES_UNTIL_FAILED} THEN failed_at ELSE :now END,
+        again_due_at = NULL, again_priority = NULL, again_is_forced = NULL
+    WHERE state = 'running'"""  # noqa: S608 - constants only
+"""What was running when the daemon died waits again; what it died with alone for 1, 2, 4 and 8 minutes, and then it is given
+up."""
 
 FAIL = """UPDATE tasks SET state = 'failed', attempts = attempts + 1, last_error = ?, failure_kind = ?, failed_at = ?
     WHERE id = ? AND state = 'running' AND again_due_at IS NULL"""
@@ -60,3 +93,5 @@ BRING_BACK = """UPDATE tasks SET state = 'queued', attempts = 0, crashes = 0, qu
         AND state IN ('failed', 'queued')"""
 
 FAILURES = "SELECT * FROM tasks WHERE attempts > 0 AND state IN ('failed', 'queued') ORDER BY id"
+
+IS_OWED = "SELECT 1 FROM tasks WHERE kind = ? AND subject = ? AND state != 'failed' LIMIT 1"

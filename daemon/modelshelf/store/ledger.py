@@ -39,7 +39,11 @@ class Writing:
 
 
 class Ledger:
-    """The last two writings per path."""
+    """The last two writings per path.
+
+    Nothing is pruned: what we wrote beside a file that is forgotten, or on a disk that is away, is still ours and must not
+    come back as somebody's word.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -77,10 +81,6 @@ class Ledger:
             for key, digest in _writing_from(row).digests.items():
                 found[key].add(digest)
         return dict(found)
-
-    def forget(self, path: bytes) -> None:
-        """Drop what we knew of this path: what lies there now is not ours."""
-        self._database.execute("DELETE FROM writings WHERE path = ?", (path,))
 
     def move(self, old: bytes, new: bytes) -> None:
         """Keep what we wrote at `old` as written at `new`; what was known of `new` is dropped."""

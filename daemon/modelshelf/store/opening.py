@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.errors import StoreError
+from modelshelf.store.local_disk import MOUNTS, require_local_disk
 from modelshelf.store.migrations import APPLICATION_ID, migrate
 from modelshelf.store.translation import translate_os_error, translated
 
@@ -32,9 +33,10 @@ _SETTINGS = (
 def open_for_writing(path: Path, migrations: Sequence[Migration]) -> sqlite3.Connection:
     """Give a connection to our database at `path`, created or upgraded where that is due.
 
-    StoreError where the file is somebody else's, newer than this program, or lost its content. Where it may have to be
-    created or upgraded, the caller holds the state lock.
+    StoreError where the file is somebody else's, newer than this program, or lost its content, or lies on the network.
+    Where it may have to be created or upgraded, the caller holds the state lock.
     """
+    require_local_disk(path.parent, MOUNTS)
     version = schema_version(path, newest=len(migrations))
     if version is None:
         _create(path, migrations)

@@ -53,8 +53,3 @@ class Remote:
     def mark_model_absent(self, model_id: int, now: datetime) -> None:
         """Keep that Civitai has no such model any more; its last body stays."""
         self._database.execute(_MARK_ABSENT, (model_id, to_epoch(now)))
-
-    def is_model_absent(self, model_id: int) -> bool:
-        """Tell whether Civitai said that it has no such model."""
-        row = self._database.row("SELECT 1 FROM models WHERE id = ? AND absent_since IS NOT NULL", (model_id,))
-        return row is not None

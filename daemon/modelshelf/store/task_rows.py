@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.task import Subject, Task, TaskKind, TaskState
+from modelshelf.domain.task import ORDER, Subject, Task, TaskKind, TaskState
 from modelshelf.store.columns import from_epoch, from_epoch_or_none
 
 if TYPE_CHECKING:
     import sqlite3
 
-IS_ALLOWED: dict[Subject, str] = {
-    Subject.FOLDER: "(:folders IS NULL OR t.subject IN (SELECT value FROM json_each(:folders)))",
-    Subject.FILE: """(:folders IS NULL OR NOT EXISTS (
-        SELECT 1 FROM files f WHERE f.id = CAST(t.subject AS INTEGER)
-            AND f.folder_id NOT IN (SELECT value FROM json_each(:folders))))""",
-    Subject.CONTENT: "TRUE",
-    Subject.MODEL: "TRUE",
+FOLDER_OF: dict[Subject, str] = {
+    Subject.FOLDER: ":subject",
+    Subject.FILE: "coalesce((SELECT folder_id FROM files WHERE id = CAST(:subject AS INTEGER)), '')",
+    Subject.CONTENT: "''",
+    Subject.MODEL: "''",
 }
-"""Whether a task may be claimed for the folders named. Contents and models have no folder; a file that is no more has none."""
+"""What a new task has as `folder_id`. Contents and models have no folder; a file that is no more has none."""
+
+KINDS_OF_FILES = ", ".join(f"'{kind}'" for kind, order in ORDER.items() if order.subject is Subject.FILE)
+"""The kinds whose subject is a file, as SQL's `IN (...)` takes them."""
 
 BELONGS: dict[Subject, str] = {
-    Subject.FOLDER: "t.subject = :folder",
-    Subject.FILE: """EXISTS (
-        SELECT 1 FROM files f WHERE f.id = CAST(t.subject AS INTEGER) AND f.folder_id = :folder)""",
+    Subject.FOLDER: "t.folder_id = :folder",
+    Subject.FILE: "t.folder_id = :folder",
     Subject.CONTENT: """EXISTS (
         SELECT 1 FROM files f WHERE f.content_id = CAST(t.subject AS INTEGER)
             AND f.folder_id = :folder AND f.missing_since IS NULL)""",
     Subject.MODEL: """EXISTS (
-        SELECT 1 FROM versions v JOIN contents c ON c.version_id = v.id JOIN files f ON f.content_id = c.id
+        SELECT 1 FROM versions v CROSS JOIN contents c ON c.version_id = v.id CROSS JOIN files f ON f.content_id = c.id
         WHERE v.model_id = CAST(t.subject AS INTEGER) AND f.folder_id = :folder AND f.missing_since IS NULL)""",
 }
 """Whether a task is owed for one folder."""

@@ -1,31 +1,47 @@
-"""The waiting line: tasks that have a row and are queued."""
+"""The waiting line: tasks that have a row and are queued, but for those suspected of killing the daemon."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.task import ORDER
 from modelshelf.store.candidate import Candidate
-from modelshelf.store.task_rows import BELONGS, IS_ALLOWED
+from modelshelf.store.suspects import CRASHES_UNTIL_ALONE
+from modelshelf.store.task_rows import BELONGS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from modelshelf.domain.task import TaskKind
     from modelshelf.store.database import Database
 
-_DUE = {
-    subject: f"""SELECT t.id, t.subject, t.priority, t.due_at, t.crashes, t.run_id FROM tasks t INDEXED BY tasks_by_urgency
-        WHERE t.kind = :kind AND t.state = 'queued' AND t.due_at <= :now AND {is_allowed}
-        ORDER BY t.priority DESC, t.due_at LIMIT :limit"""  # noqa: S608 - constants only
-    for subject, is_allowed in IS_ALLOWED.items()
-}
-_NEXT = {
-    subject: f"""SELECT t.due_at FROM tasks t
-        WHERE t.kind = :kind AND t.state = 'queued' AND {is_allowed} ORDER BY t.due_at LIMIT 1"""  # noqa: S608 - likewise
-    for subject, is_allowed in IS_ALLOWED.items()
-}
+_WAITING = (
+    f"tasks INDEXED BY tasks_by_urgency WHERE kind = :kind AND state = 'queued' AND crashes < {CRASHES_UNTIL_ALONE}"
+)
+_HEADS = f"""WITH RECURSIVE head (folder_id, priority, due_at) AS (
+        SELECT '', -2147483648, NULL
+        UNION ALL
+        SELECT t.folder_id, t.priority, t.due_at FROM head JOIN tasks t ON t.id = coalesce(
+            (SELECT id FROM {_WAITING} AND folder_id = head.folder_id AND priority > head.priority
+                ORDER BY priority, due_at LIMIT 1),
+            (SELECT id FROM {_WAITING} AND folder_id > head.folder_id
+                ORDER BY folder_id, priority, due_at LIMIT 1))
+    )
+    SELECT folder_id, priority, due_at FROM head WHERE due_at IS NOT NULL"""  # noqa: S608 - constants only
+"""Hops from one folder and priority to the next by the index, never past what waits between: one seek for each."""
+_DUE = f"""SELECT id, subject, due_at, run_id FROM {_WAITING}
+    AND folder_id = :folder AND priority = :priority AND due_at <= :now
+    ORDER BY due_at LIMIT :limit"""  # noqa: S608 - constants only
 _COUNT = {
     subject: f"""SELECT
-        (SELECT count(*) FROM tasks t WHERE t.kind = :kind AND t.state = 'queued' AND t.due_at <= :until AND {belongs})
+        (SELECT count(*) FROM tasks t INDEXED BY tasks_by_urgency
+            WHERE t.kind = :kind AND t.state = 'queued' AND t.crashes < {CRASHES_UNTIL_ALONE}
+            AND t.due_at <= :until AND {belongs})
+        + (SELECT count(*) FROM tasks t INDEXED BY tasks_suspected
+            WHERE t.kind = :kind AND t.state = 'queued' AND t.crashes >= {CRASHES_UNTIL_ALONE}
+            AND t.due_at <= :until AND {belongs})
         + (SELECT count(*) FROM tasks t WHERE t.kind = :kind AND t.state = 'running' AND {belongs})"""  # noqa: S608 - likewise
     for subject, belongs in BELONGS.items()
 }
@@ -34,35 +50,55 @@ _COUNT_ALL = """SELECT
     + (SELECT count(*) FROM tasks WHERE kind = :kind AND state = 'running')"""
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Who is due first among the tasks of one folder and priority; the folder is empty for what has none."""
+
+    folder_id: str
+    priority: int
+    due_at: float
+
+
 class WaitingLine:
-    """Reads the queued rows of one kind at a time, each by an index of its own."""
+    """Reads the queued rows of one kind at a time: a line per folder and priority, each in the order of its due times.
+
+    So neither what is not due yet nor what lies in a folder that cannot be reached is ever read past.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, kind: TaskKind, now: float, folders: str | None, limit: int) -> list[Candidate]:
-        """Give the most urgent tasks that are due; `folders` is a JSON list of the ids allowed, None for all.
-
-        Read in order of urgency, past those that are not due yet; so first it is asked, by time, whether any is due.
-        """
-        first = self.next_due_at(kind, None)
-        if first is None or first > now:
-            return []
-        found = self._database.rows(
-            _DUE[ORDER[kind].subject], {"kind": kind, "now": now, "folders": folders, "limit": limit}
+    def due(self, kind: TaskKind, now: float, folders: Collection[str] | None, limit: int) -> list[Candidate]:
+        """Give the most urgent tasks that are due, of these folders or of none; None for all."""
+        found: list[Candidate] = []
+        heads = sorted(
+            (head for head in self._heads(kind, folders) if head.due_at <= now),
+            key=lambda head: head.priority,
+            reverse=True,
         )
-        return [
-            Candidate(kind, row["subject"], row["priority"], row["due_at"], row["crashes"], row["run_id"], row["id"])
-            for row in found
-        ]
+        for _, level in groupby(heads, key=lambda head: head.priority):
+            if len(found) >= limit:
+                break
+            equals = [candidate for head in level for candidate in self._line(kind, head, now, limit)]
+            found += sorted(equals, key=lambda candidate: candidate.due_at)
+        return found[:limit]
 
-    def next_due_at(self, kind: TaskKind, folders: str | None) -> float | None:
+    def next_due_at(self, kind: TaskKind, folders: Collection[str] | None) -> float | None:
         """Give when the next task is due, None where none waits."""
-        row = self._database.row(_NEXT[ORDER[kind].subject], {"kind": kind, "folders": folders})
-        return None if row is None else float(row["due_at"])
+        return min((head.due_at for head in self._heads(kind, folders)), default=None)
 
     def count(self, kind: TaskKind, folder_id: str | None, until: float) -> int:
-        """Count what runs and what is due by `until`, for one folder or for all."""
+        """Count what runs and what is due by `until`, suspects too, for one folder or for all."""
         sql = _COUNT_ALL if folder_id is None else _COUNT[ORDER[kind].subject]
         row = self._database.row(sql, {"kind": kind, "folder": folder_id, "until": until})
         return int(row[0]) if row is not None else 0
+
+    def _heads(self, kind: TaskKind, folders: Collection[str] | None) -> Iterator[Head]:
+        for row in self._database.rows(_HEADS, {"kind": kind}):
+            if folders is None or not row["folder_id"] or row["folder_id"] in folders:
+                yield Head(row["folder_id"], row["priority"], row["due_at"])
+
+    def _line(self, kind: TaskKind, head: Head, now: float, limit: int) -> Iterator[Candidate]:
+        parameters = {"kind": kind, "folder": head.folder_id, "priority": head.priority, "now": now, "limit": limit}
+        for row in self._database.rows(_DUE, parameters):
+            yield Candidate(kind, row["subject"], head.priority, row["due_at"], row["run_id"], row["id"])

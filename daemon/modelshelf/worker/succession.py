@@ -26,9 +26,8 @@ def successors(store: Store, tasks: Iterable[Task], now: datetime) -> list[NewTa
     for task in tasks:
         for kind, reach in ORDER[task.kind].successors:
             for subject in _subjects(store, task, reach):
-                follower = _follow(store, task, kind, subject, now)
-                new[(kind, subject)] = _merged(new.get((kind, subject)), follower)
-    return list(new.values())
+                new[(kind, subject)] = _merged(new.get((kind, subject)), _follow(task, kind, subject))
+    return [replace(each, due_at=_due_at(store, each, now)) for each in new.values()]
 
 
 def _merged(earlier: NewTask | None, later: NewTask) -> NewTask:
@@ -38,15 +37,18 @@ def _merged(earlier: NewTask | None, later: NewTask) -> NewTask:
     return replace(later, priority=priority, is_forced=earlier.is_forced or later.is_forced)
 
 
-def _follow(store: Store, task: Task, kind: TaskKind, subject: str, now: datetime) -> NewTask:
-    due_at = None
-    if kind is TaskKind.RENDER_GALLERY:
-        cards = store.folders.state(subject).file_count
-        due_at = now + timedelta(seconds=GALLERY_LINGER_SECONDS + cards / CARDS_PER_SECOND)
+def _due_at(store: Store, task: NewTask, now: datetime) -> datetime | None:
+    if task.kind is not TaskKind.RENDER_GALLERY:
+        return None
+    cards = store.folders.state(task.subject).file_count
+    return now + timedelta(seconds=GALLERY_LINGER_SECONDS + cards / CARDS_PER_SECOND)
+
+
+def _follow(task: Task, kind: TaskKind, subject: str) -> NewTask:
     is_forced = task.is_forced and kind in {TaskKind.WRITE_SIDECARS, TaskKind.ENRICH_MODEL}
     # A lookup that was forced has been made when its own successors run: they must not ask for it again.
     is_forced = is_forced and task.kind not in {TaskKind.IDENTIFY_CONTENT, TaskKind.ENRICH_MODEL}
-    return NewTask(kind, subject, priority=task.priority, due_at=due_at, run_id=task.run_id, is_forced=is_forced)
+    return NewTask(kind, subject, priority=task.priority, run_id=task.run_id, is_forced=is_forced)
 
 
 def _subjects(store: Store, task: Task, reach: Reach) -> list[str]:

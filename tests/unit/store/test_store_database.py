@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.errors import BrokenModelFile, DiskFull, StoreError, TransientError
+from modelshelf.errors import BrokenModelFile, DiskFull, StoreError, TransientError, UsageError
 from modelshelf.store.database import Database
 
 if TYPE_CHECKING:
@@ -340,3 +340,14 @@ def test_a_reader_reads_what_a_killed_writer_left_in_the_wal(tmp_path: Path) -> 
     reader = Database.open_readonly(path)
     assert len(ids(reader)) == 50
     reader.close()
+
+
+def test_a_number_beyond_64_bits_is_a_mistake_with_a_name_and_takes_back_the_block(database: Database) -> None:
+    def add_and_overflow() -> None:
+        with database.transaction():
+            database.execute(ADD, ("a",))
+            database.execute("UPDATE folders SET offline_since = ?", (2**63,))
+
+    with pytest.raises(UsageError, match="64 bits"):
+        add_and_overflow()
+    assert ids(database) == []

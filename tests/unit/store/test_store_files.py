@@ -165,26 +165,6 @@ def test_the_files_of_a_model_are_those_of_all_its_versions(store: Store) -> Non
     assert store.files.of_model(3) == []
 
 
-def test_a_folder_gives_its_files_by_directory_and_name_over_all_pages(store: Store) -> None:
-    with store.database.transaction():
-        expected = sorted((b"%d" % (number % 7), b"%05d" % number) for number in range(2500))
-        for directory, name in expected:
-            add_file(store, directory + b"/" + name)
-        add_file(store, b"top")
-        add_file(store, b"other", folder_id="b")
-        store.files.mark_missing([add_file(store, b"gone")], NOW)
-    found = [file.path for file in store.files.of_folder("a")]
-    assert found == [b"top", *(directory + b"/" + name for directory, name in expected)]
-
-
-def test_a_folder_can_be_worked_on_while_it_is_read(store: Store) -> None:
-    for number in range(5):
-        add_file(store, b"%d" % number)
-    for file in store.files.of_folder("a"):
-        store.files.mark_missing([file.id], NOW)
-    assert list(store.files.of_folder("a")) == []
-
-
 def test_twins_share_inode_size_and_mtime_whether_there_or_not(store: Store) -> None:
     def add(path: bytes, print_of: Fingerprint) -> int:
         return store.files.add(NewFile("a", path, print_of, NOW, 0))
@@ -240,6 +220,13 @@ def test_the_same_bytes_keep_all_that_is_known(store: Store) -> None:
     assert (file.scan_phase, file.content_id) == (ScanPhase.DEEP, content_id)
 
 
+def test_since_when_the_bytes_are_the_same_is_remembered(store: Store) -> None:
+    file_id = add_file(store, b"x")
+    assert store.files.unchanged_since(file_id) == NOW
+    store.files.change(file_id, fingerprint(2), NOW + DAY, priority=30, waiting_reason=None, run_id=None)
+    assert store.files.unchanged_since(file_id) == NOW + DAY
+
+
 def test_a_file_waits_and_waits_no_more(store: Store) -> None:
     file_id = add_file(store, b"x")
     store.files.set_waiting(file_id, "growing")
@@ -274,6 +261,53 @@ def test_a_file_moved_onto_a_missing_one_merges_it_away_with_its_tasks(store: St
         assert store.database.rows(f"SELECT count(*) FROM {table}")[0][0] == 0
     assert store.journal.owed(until=NOW)[TaskKind.WRITE_SIDECARS] == 1
     assert store.journal.owed()[TaskKind.ENRICH_MODEL] == 1
+
+
+def test_what_was_known_of_a_file_merged_away_is_told_by_the_one_that_took_its_place(store: Store) -> None:
+    moved, (target, _) = add_file(store, b"x"), add_read_file(store, b"d/y\xff", 7)
+    store.facts.replace_of_file(target, Source.FORGE, [Fact(Field.NAME, Source.FORGE, "Old name")])
+    store.entries.refresh([target])
+    store.files.mark_missing([target], NOW)
+    store.files.move(moved, "a", b"d/y\xff", fingerprint(3), NOW + DAY)
+    (event,) = store.events.of_file(moved, 5)
+    assert (event.name, event.happened_at, event.folder_id) == ("file_superseded", NOW + DAY, "a")
+    assert event.details == {
+        "path": "d/y\\xff",
+        "name": "Old name",
+        "sha256": hashes(7).sha256,
+        "size_bytes": 1000,
+        "missing_since": NOW.isoformat(),
+    }
+
+
+def test_of_a_file_merged_away_that_was_never_read_the_path_is_told(store: Store) -> None:
+    moved, _ = add_file(store, b"x"), add_file(store, b"y")
+    store.files.move(moved, "a", b"y", fingerprint(3))
+    (event,) = store.events.of_file(moved, 5)
+    assert (event.details["path"], event.details["sha256"], event.details["missing_since"]) == ("y", None, None)
+    store.files.move(moved, "a", b"z", fingerprint(3))
+    assert len(store.events.latest(5)) == 1
+
+
+def test_a_task_in_hand_of_a_file_merged_away_belongs_to_no_folder(store: Store) -> None:
+    moved, target = add_file(store, b"x"), add_file(store, b"y")
+    store.journal.add([new_task(target, due_at=NOW - DAY)], NOW)
+    tasks = store.journal.claim(Lane.DESK, NOW)
+    store.files.move(moved, "a", b"y", fingerprint(3))
+    store.journal.release(tasks)
+    assert [task.subject for task in store.journal.claim(Lane.DESK, NOW, ["b"])] == [str(target)]
+
+
+def test_a_dropped_file_that_was_noted_at_rest_is_read_as_a_drop(store: Store) -> None:
+    first, second, third = (add_file(store, name) for name in (b"x", b"y", b"z"))
+    (in_line,) = [task for task in store.journal.claim(Lane.DESK, NOW) if task.subject == str(third)]
+    store.journal.release([in_line])
+    store.files.raise_priority(second, Priority.DROP)
+    store.files.raise_priority(third, Priority.PERSON)
+    store.files.raise_priority(third, Priority.REST)
+    store.database.execute("DELETE FROM tasks WHERE subject <> ?", (str(third),))
+    found = [(task.subject, task.priority) for task in store.journal.claim(Lane.DESK, NOW)]
+    assert found == [(str(third), Priority.PERSON), (str(second), Priority.DROP), (str(first), Priority.REST)]
 
 
 def test_a_task_in_hand_of_a_file_merged_away_can_be_settled(store: Store) -> None:
@@ -371,16 +405,25 @@ def test_a_forced_reading_is_tried_again_where_it_had_failed(store: Store) -> No
     assert again.attempts == 0
 
 
-def test_paths_are_listed_by_index_and_pages_are_not_sorted(store: Store) -> None:
+def test_paths_are_listed_by_index_and_nothing_is_sorted(store: Store) -> None:
     said: list[str] = []
     store.database._connection.set_trace_callback(said.append)
     store.files.in_directory("a", b"x")
     store.files.twins(fingerprint(1))
     store.files.directories_below("a", b"x")
-    list(store.files.of_folder("a"))
     store.database._connection.set_trace_callback(None)
-    indexes = ["sqlite_autoindex_files", "files_by_inode", "files_present", "sqlite_autoindex_files"]
+    indexes = ["sqlite_autoindex_files", "files_by_inode", "files_present"]
     for sql, index in zip(said, indexes, strict=True):
         plan = str([row["detail"] for row in store.database.rows(f"EXPLAIN QUERY PLAN {sql}")])
         assert index in plan
         assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize(("limit_bytes", "count"), [(999, 0), (1000, 1), (2**80, 1), (None, 1)])
+def test_a_file_skipped_for_its_size_is_owed_once_the_limit_lets_it_through(
+    store: Store, limit_bytes: int | None, count: int
+) -> None:
+    store.files.record_unhashed(add_file(store, b"x"), "1 kB is above the limit")
+    store.files.record_unhashed(add_file(store, b"y"), "no model")
+    store.files.reset_too_large(limit_bytes, "above the limit", Priority.REST)
+    assert len(store.journal.claim(Lane.DESK, NOW)) == count

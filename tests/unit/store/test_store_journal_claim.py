@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.header import Format, Header, Verdict
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind, TaskState
-from modelshelf.store import derived_work, waiting_line
+from modelshelf.store import derived_work, suspects, waiting_line
 from tests.unit.store.store_builders import DAY, NOW, SECOND, add_file, add_read_file, folder, hashes, new_task
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def test_a_claim_with_nothing_to_do_only_reads(store: Store) -> None:
         assert store.journal.claim(lane, NOW) == []
         store.journal.next_due_at(lane)
     assert said
-    assert {statement.split()[0] for statement in said} <= {"SELECT"}
+    assert {statement.split()[0] for statement in said} == {"SELECT", "WITH"}
 
 
 def test_claimed_tasks_are_running_and_not_claimed_again(store: Store) -> None:
@@ -335,21 +336,6 @@ def test_look_ups_are_claimed_up_to_the_limit_of_their_kind(store: Store) -> Non
     assert len(store.journal.claim(Lane.NETWORK, NOW)) == 5
 
 
-def test_what_crashed_twice_is_claimed_alone(store: Store) -> None:
-    store.journal.add([new_task(1, due_at=NOW - SECOND), new_task(2)], NOW)
-    for _ in range(2):
-        store.database.execute("UPDATE tasks SET state = 'running' WHERE subject = '1'")
-        store.journal.recover()
-    store.journal.add([new_task(3, priority=Priority.DROP)], NOW)
-    assert subjects(store.journal.claim(Lane.DESK, NOW)) == ["3", "2"]
-    assert subjects(store.journal.claim(Lane.DESK, NOW)) == ["1"]
-    store.journal.add([new_task(4), new_task(5)], NOW)
-    store.journal.recover()
-    assert subjects(store.journal.claim(Lane.DESK, NOW)) == ["3", "2", "4", "5"]
-    (alone,) = store.journal.claim(Lane.DESK, NOW)
-    assert (alone.subject, alone.crashes) == ("1", 3)
-
-
 def test_threads_that_claim_at_once_never_share_a_task(store: Store) -> None:
     for number in range(300):
         add_file(store, b"%d" % number)
@@ -377,15 +363,18 @@ def test_claims_read_by_their_indexes_alone(store: Store) -> None:
         rows = store.database.rows(f"EXPLAIN QUERY PLAN {sql}", parameters)
         return "\n".join(row["detail"] for row in rows)
 
-    row = {"kind": "hash_file", "now": 1.0, "folders": None, "limit": 5, "until": 1.0, "folder": "a"}
+    row = {"kind": "hash_file", "kinds": "[]", "now": 1.0, "folders": None, "limit": 5, "until": 1.0, "folder": "a"}
+    row["priority"] = 10
     plans = {
         plan(derived_work._FILES, ("a", 0, 50)): "files_to_read",
         plan(derived_work._COUNT_FILES, ("a", 0)): "INDEX files_to_read",
         plan(derived_work._NEXT_LEVEL, (99,)): "INDEX contents_to_look_up",
         plan(derived_work._CONTENTS, (10, 1.0, 100)): "contents_to_look_up",
         plan(derived_work._NEXT_LOOKUP, ()): "contents_next_lookup",
-        **{plan(waiting_line._DUE[subject], row): "tasks_by_urgency" for subject in Subject},
-        **{plan(waiting_line._NEXT[subject], row): "tasks_by_due_time" for subject in Subject},
+        plan(waiting_line._HEADS, row): "tasks_by_urgency (kind=? AND folder_id=? AND priority>?)",
+        plan(waiting_line._DUE, row): "tasks_by_urgency (kind=? AND folder_id=? AND priority=? AND due_at<?)",
+        plan(suspects._FIRST, row): "tasks_suspected",
+        **{plan(waiting_line._COUNT[subject], row): "tasks_by_urgency (kind=?" for subject in Subject},
         plan(waiting_line._COUNT_ALL, row): "tasks_in_hand",
     }
     for found, index in plans.items():
@@ -394,7 +383,7 @@ def test_claims_read_by_their_indexes_alone(store: Store) -> None:
         assert "SCAN files" not in found
 
 
-def cost(store: Store, lane: Lane) -> int:
+def cost(store: Store, lane: Lane, folder_ids: list[str] | None = None) -> int:
     """Count the steps of SQLite's machine, in tens, for what a worker does when it is woken."""
     steps = 0
 
@@ -404,9 +393,9 @@ def cost(store: Store, lane: Lane) -> int:
         return 0
 
     store.database._connection.set_progress_handler(count, 10)
-    store.journal.release(store.journal.claim(lane, NOW))
-    store.journal.next_due_at(lane)
-    store.journal.settle(store.journal.claim(lane, NOW))
+    store.journal.release(store.journal.claim(lane, NOW, folder_ids))
+    store.journal.next_due_at(lane, folder_ids)
+    store.journal.settle(store.journal.claim(lane, NOW, folder_ids))
     store.database._connection.set_progress_handler(None, 10)
     return steps
 
@@ -442,27 +431,42 @@ def test_a_claim_costs_the_same_however_much_waits(
     assert cost(store, lane) <= 2 * few + 20
 
 
+def add_tasks(store: Store, count: int, due_at: float, folder_id: str = "", priority: int = 10) -> None:
+    """Put tasks of files that are not known into a folder."""
+    store.database.execute(
+        """INSERT INTO tasks (kind, subject, folder_id, state, priority, queued_at, due_at)
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            SELECT 'write_sidecars', ?1 || '/' || ?2 || ?3 || '/' || i, ?2, 'queued', ?3, 1.0, ?4 FROM n""",
+        (count, folder_id, priority, due_at),
+    )
+
+
 @pytest.mark.parametrize("due_at", [1.0, 9e9], ids=["due", "due one day"])
 def test_a_claim_costs_the_same_however_many_tasks_wait(store: Store, due_at: float) -> None:
-    def add(count: int) -> None:
-        store.database.execute(
-            """INSERT INTO tasks (kind, subject, state, priority, queued_at, due_at)
-                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-                SELECT 'write_sidecars', ? || '/' || i, 'queued', 10, 1.0, ? FROM n""",
-            (count, count, due_at),
-        )
-
-    add(300)
+    add_tasks(store, 300, due_at)
     few = cost(store, Lane.DESK)
-    add(20_000)
+    add_tasks(store, 20_000, due_at)
     assert cost(store, Lane.DESK) <= 2 * few + 20
 
 
-def test_a_claim_costs_the_same_however_many_have_failed(store: Store) -> None:
-    fill(store, 2_000, 1.0, 0)
-    before = cost(store, Lane.DESK)
-    store.database.execute(
-        """INSERT INTO tasks (kind, subject, state, priority, queued_at, due_at, attempts)
-            SELECT 'inspect_file', CAST(id AS TEXT), 'failed', 10, 1.0, 1.0, 1 FROM files WHERE id <= 1900"""
-    )
-    assert cost(store, Lane.DESK) <= 2 * before
+def test_a_claim_never_reads_past_folders_that_are_away_nor_past_what_is_not_due(store: Store) -> None:
+    def add(count: int) -> None:
+        add_tasks(store, count, 1.0, "b", priority=30)
+        add_tasks(store, count, 9e9, "a", priority=40)
+
+    add(300)
+    add_tasks(store, 1, 1.0, "a")
+    few = cost(store, Lane.DESK, ["a"])
+    add(20_000)
+    add_tasks(store, 1, 1.0, "a", priority=20)
+    assert cost(store, Lane.DESK, ["a"]) <= 2 * few + 20
+
+
+def test_tasks_of_all_folders_that_are_there_share_a_batch_by_priority_and_then_by_time(store: Store) -> None:
+    files = [add_read_file(store, b"%d" % number, number, folder_id="ab"[number % 2])[0] for number in range(6)]
+    for number, file_id in enumerate(files):
+        wanted = new_task(file_id, priority=Priority.DROP if number > 3 else Priority.REST)
+        store.journal.add([replace(wanted, due_at=NOW - number * SECOND)], NOW)
+    store.journal.add([new_task(999, due_at=NOW - 2.5 * SECOND)], NOW)
+    expected = [str(files[number]) for number in (5, 4, 3)] + ["999"] + [str(files[number]) for number in (2, 1, 0)]
+    assert subjects(store.journal.claim(Lane.DESK, NOW, ["a", "b"])) == expected

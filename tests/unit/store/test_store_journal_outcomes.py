@@ -244,3 +244,13 @@ def test_a_file_without_content_has_its_own_tasks_alone(store: Store) -> None:
     store.journal.add([new_task(file_id), new_task("None", TaskKind.IDENTIFY_CONTENT)], NOW)
     assert [task.kind for task in store.journal.of_file(file_id)] == [TaskKind.WRITE_SIDECARS]
     assert store.journal.of_file(999) == []
+
+
+def test_scans_that_a_person_stopped_are_struck_out_unless_they_run(store: Store) -> None:
+    store.journal.add([new_task("a", TaskKind.SCAN_FOLDER, Priority.PERSON), new_task(1)], NOW)
+    (scan,) = store.journal.claim(Lane.DESK, NOW)
+    (sidecars,) = store.journal.claim(Lane.DESK, NOW)
+    assert store.journal.drop_scans([scan]) == 0
+    store.journal.release([scan, sidecars])
+    assert store.journal.drop_scans([scan, sidecars]) == 1
+    assert store.journal.owed() == {TaskKind.WRITE_SIDECARS: 1}

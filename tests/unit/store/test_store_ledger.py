@@ -65,16 +65,6 @@ def test_an_intent_that_cannot_be_kept_is_told(store: Store) -> None:
     assert store.ledger.of(PATH) is None
 
 
-def test_what_is_forgotten_is_not_ours(store: Store) -> None:
-    other = replace(FIRST, path=b"/other")
-    for writing in (FIRST, SECOND, other):
-        store.ledger.intend(writing)
-    store.ledger.forget(PATH)
-    assert store.ledger.of(PATH) is None
-    assert store.ledger.digests_ever(PATH) == {}
-    assert store.ledger.of(b"/other") == other
-
-
 def test_what_we_wrote_moves_along_and_takes_the_place_of_what_was_there(store: Store) -> None:
     new = b"/models/b/y.json"
     for writing in (FIRST, SECOND, replace(THIRD, path=new)):

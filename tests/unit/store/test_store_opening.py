@@ -11,7 +11,7 @@ import pytest
 from modelshelf.errors import DiskFull, StoreError
 from modelshelf.store.database import Database
 from modelshelf.store.migrations import APPLICATION_ID, MIGRATIONS
-from modelshelf.store.opening import schema_version
+from modelshelf.store.opening import copy, schema_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -274,19 +274,19 @@ def test_a_reader_opens_after_the_writer_has_closed(path: Path) -> None:
 def test_a_backup_is_whole_private_and_can_be_opened(path: Path, tmp_path: Path) -> None:
     database = Database.open(path)
     database.execute("INSERT INTO folders (id, path) VALUES ('a', x'2F61')")
-    database.backup(tmp_path / "backups" / "today.db")
+    copy(path, tmp_path / "backups" / "today.db")
     database.close()
-    copy = Database.open(tmp_path / "backups" / "today.db")
-    assert [row["id"] for row in copy.rows("SELECT id FROM folders")] == ["a"]
-    copy.close()
+    copied = Database.open(tmp_path / "backups" / "today.db")
+    assert [row["id"] for row in copied.rows("SELECT id FROM folders")] == ["a"]
+    copied.close()
     assert (tmp_path / "backups" / "today.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_backup_takes_the_place_of_an_older_one(path: Path, tmp_path: Path) -> None:
     database = Database.open(path)
-    database.backup(tmp_path / "copy.db")
+    copy(path, tmp_path / "copy.db")
     database.execute("INSERT INTO folders (id, path) VALUES ('a', x'2F61')")
-    database.backup(tmp_path / "copy.db")
+    copy(path, tmp_path / "copy.db")
     database.close()
     assert folder_ids(tmp_path / "copy.db") == ["a"]
 
@@ -295,5 +295,5 @@ def test_a_backup_that_cannot_be_written_is_a_store_error(path: Path, tmp_path: 
     database = Database.open(path)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="cannot write"):
-        database.backup(tmp_path / "file" / "copy.db")
+        copy(path, tmp_path / "file" / "copy.db")
     database.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.task import ORDER, Kind, Lane, Reach, Subject, TaskKind
@@ -66,8 +67,20 @@ def test_many_pages_are_one_gallery_that_lingers_and_takes_the_highest_priority(
     ]
     (gallery,) = successors(shelf.store, tasks, shelf.clock.now())
     assert (gallery.kind, gallery.subject, gallery.priority) == (TaskKind.RENDER_GALLERY, "loras", 40)
-    assert gallery.due_at is not None
-    assert gallery.due_at > shelf.clock.now()
+    assert gallery.due_at == shelf.clock.now() + timedelta(seconds=1 + 3 / 2000)
+
+
+def test_the_cards_of_a_gallery_are_asked_for_once_however_many_pages_change(shelf: StepShelf) -> None:
+    for number in range(20):
+        shelf.put(f"{number}.safetensors", builders.lora(number))
+    shelf.scan()
+    tasks = [shelf.task(TaskKind.RENDER_PAGE, f"{number}.safetensors") for number in range(20)]
+    said: list[str] = []
+    shelf.store.database._connection.set_trace_callback(said.append)
+    assert len(successors(shelf.store, tasks, shelf.clock.now())) == 1
+    shelf.store.database._connection.set_trace_callback(None)
+    assert len([statement for statement in said if "FROM folders" in statement]) == 1
+    assert not any("count(" in statement for statement in said)
 
 
 def test_what_is_forced_is_forced_on_until_it_was_asked(shelf: StepShelf) -> None:

@@ -3,6 +3,7 @@
 Times are REAL epoch seconds, paths BLOB, flags 0 or 1. Columns that hold what a disk says (sizes, times, inodes) may hold a
 BLOB of digits where a number leaves 64 bits. `has_task` is kept by triggers: 1 while a task's row stands for work that is
 otherwise derived, so that a claim finds derived work by a partial index alone, however much of it is held back.
+`folders.file_count` is kept by triggers too: it is asked for at every claim, where counting half a million rows takes 50 ms.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _CATALOG = (
         is_configured INTEGER NOT NULL DEFAULT 1,
         offline_since REAL,
         offline_reason TEXT,
+        file_count INTEGER NOT NULL DEFAULT 0,
         last_scan_at REAL
     )""",
     """CREATE TABLE contents (
@@ -77,6 +79,17 @@ _CATALOG = (
     "CREATE INDEX files_present ON files (folder_id, directory) WHERE missing_since IS NULL",
     """CREATE INDEX files_to_read ON files (folder_id, is_inspected, priority DESC, size_bytes)
         WHERE scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0""",
+    """CREATE TRIGGER folders_count_new_files AFTER INSERT ON files WHEN NEW.missing_since IS NULL BEGIN
+        UPDATE folders SET file_count = file_count + 1 WHERE id = NEW.folder_id;
+    END""",
+    """CREATE TRIGGER folders_count_dropped_files AFTER DELETE ON files WHEN OLD.missing_since IS NULL BEGIN
+        UPDATE folders SET file_count = file_count - 1 WHERE id = OLD.folder_id;
+    END""",
+    """CREATE TRIGGER folders_count_moved_files AFTER UPDATE OF folder_id, missing_since ON files
+        WHEN OLD.folder_id <> NEW.folder_id OR (OLD.missing_since IS NULL) <> (NEW.missing_since IS NULL) BEGIN
+        UPDATE folders SET file_count = file_count - (OLD.missing_since IS NULL) WHERE id = OLD.folder_id;
+        UPDATE folders SET file_count = file_count + (NEW.missing_since IS NULL) WHERE id = NEW.folder_id;
+    END""",
     """CREATE TABLE headers (
         file_id INTEGER PRIMARY KEY REFERENCES files (id) ON DELETE CASCADE,
         format TEXT NOT NULL,
@@ -139,6 +152,7 @@ _JOURNAL = (
         kind TEXT NOT NULL,
         subject TEXT NOT NULL,
         path BLOB NOT NULL DEFAULT x'',
+        folder_id TEXT NOT NULL DEFAULT '',
         state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'failed')),
         priority INTEGER NOT NULL,
         queued_at REAL NOT NULL,
@@ -155,7 +169,8 @@ _JOURNAL = (
         again_is_forced INTEGER,
         UNIQUE (kind, subject, path)
     )""",
-    "CREATE INDEX tasks_by_urgency ON tasks (kind, priority DESC, due_at) WHERE state = 'queued'",
+    "CREATE INDEX tasks_by_urgency ON tasks (kind, folder_id, priority, due_at) WHERE state = 'queued' AND crashes < 2",
+    "CREATE INDEX tasks_suspected ON tasks (due_at, id) WHERE state = 'queued' AND crashes >= 2",
     "CREATE INDEX tasks_by_due_time ON tasks (kind, due_at) WHERE state = 'queued'",
     "CREATE INDEX tasks_in_hand ON tasks (kind) WHERE state = 'running'",
     "CREATE INDEX tasks_in_trouble ON tasks (state) WHERE attempts > 0",
