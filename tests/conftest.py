@@ -28,7 +28,14 @@ def _fenced(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     home = tmp_path_factory.getbasetemp() / "home"
     home.mkdir(exist_ok=True)
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "CIVITAI_API_KEY", "CIVITAI_API_URL", "MODEL_PATH"):
+    for name in (
+        "XDG_CONFIG_HOME",
+        "XDG_STATE_HOME",
+        "XDG_CACHE_HOME",
+        "CIVITAI_API_KEY",
+        "CIVITAI_API_URL",
+        "MODEL_PATH",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -81,7 +81,9 @@ def main() -> int:
                 return 1
             say(f"open the gallery in a browser: {models / 'gallery.html'}")
             say(f"drop files into {models} yourself, or ask in another terminal (Ctrl-C here ends it):")
-            print(f"    {Path(sys.executable).parent}/modelshelf --config {ROOT / 'modelshelf.yaml'} status", flush=True)
+            print(
+                f"    {Path(sys.executable).parent}/modelshelf --config {ROOT / 'modelshelf.yaml'} status", flush=True
+            )
             return daemon.wait()
         except KeyboardInterrupt:
             say("stopping")

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelshelf import heap
@@ -13,13 +14,11 @@ from modelshelf.civitai.client import CivitaiClient
 from modelshelf.civitai.settings import ClientSettings
 from modelshelf.clock import SystemClock
 from modelshelf.domain.model_file import TOO_LARGE
-from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind
-from modelshelf.errors import FolderOffline, ModelshelfError, StoreError
+from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, TaskKind, TaskState
+from modelshelf.errors import ModelshelfError, StoreError
 from modelshelf.logs import get_log
 from modelshelf.scheduling import Appointment, Calendar, CalendarSettings
-from modelshelf.shelf.devices import DeviceTraits, device_of
 from modelshelf.shelf.intake import Intake
-from modelshelf.shelf.presence import check_presence
 from modelshelf.steps.carry_sidecars import CarrySidecars
 from modelshelf.steps.enrich_model import EnrichModel
 from modelshelf.steps.fetch_previews import FetchPreviews
@@ -31,7 +30,9 @@ from modelshelf.steps.render_gallery import RenderGallery
 from modelshelf.steps.render_page import RenderPage
 from modelshelf.steps.scan_folder import ScanFolder
 from modelshelf.steps.write_sidecars import WriteSidecars
+from modelshelf.store.reports import Reports
 from modelshelf.watching.watch import Watch
+from modelshelf.whereabouts import Whereabouts
 from modelshelf.worker.lanes import DeviceLanes
 from modelshelf.worker.wake import Bell
 from modelshelf.worker.worker import Hall, Worker
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from modelshelf.clock import Clock
     from modelshelf.config import Config, Job
     from modelshelf.domain.folder import Folder
+    from modelshelf.shelf.devices import DeviceTraits
     from modelshelf.steps.step import Step
     from modelshelf.store.store import Store
 
@@ -49,11 +51,15 @@ log = get_log(__name__)
 
 LOCAL_DELAY_SECONDS = 5.0
 REMOTE_DELAY_SECONDS = 30.0
-CLOSE_SECONDS = 8.0
-"""How long workers may take to give back what they hold; a stop must be done within ten seconds."""
+CLOSE_SECONDS = 6.0
+NETWORK_CLOSE_SECONDS = 2.0
+"""How long workers may take to give back what they hold; a stop must be done within ten seconds. A request that is under
+way is not waited for that long: all it costs is to be asked again."""
 
-AWAY = DeviceTraits(id="away", file_system="unknown", is_local=False, is_honest=False, has_events=True)
-"""What is assumed of a folder that is not there: nothing good, but events are tried when it comes."""
+FAR_AHEAD = timedelta(days=1)
+"""No task is put off for longer; one that is due later was written down while the clock was wrong."""
+
+CENTURY = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,16 @@ class House:
         self.clock: Clock = clock or SystemClock()
         self.store = store
         self.config = config
-        self.places: dict[str, Place] = {folder.id: make_place(config, folder) for folder in config.folders()}
-        self.client = CivitaiClient(client_settings(config))
+        self._doors = Doors()
+        self._is_open = False
+        self._rings_at_rest = 0
         self.bell = Bell()
+        self._whereabouts = Whereabouts(
+            store, self.clock, config.folders(), partial(make_place, config), self._settle_in, self.bell.ring
+        )
+        self.places = self._whereabouts.places
+        stopping = threading.Event()
+        self.client = CivitaiClient(client_settings(config), sleep=stopping.wait)
         self.failure: StoreError | None = None
         self.hall = Hall(
             store=store,
@@ -82,18 +95,16 @@ class House:
             lanes=DeviceLanes(self._devices),
             bell=self.bell,
             clock=self.clock,
-            stopping=threading.Event(),
+            stopping=stopping,
             stopped_scans=threading.Event(),
-            on_fatal=self._fail,
+            on_fatal=self.fail,
         )
-        self.watch = Watch(store, self.places, self.clock, self.bell.ring)
+        self.watch = self._new_watch()
         self.calendar = Calendar(store, self.places, self.clock, self.bell.ring, calendar_settings(config))
         self.workers = [Worker(Lane.DESK, self.hall)]
         self.workers += [Worker(Lane.DISK, self.hall, number) for number in range(1, self._device_count() + 1)]
         if not config.is_offline:
             self.workers += [Worker(Lane.NETWORK, self.hall, number) for number in (1, 2)]
-        self._doors = Doors()
-        self._rings_at_rest = 0
 
     def _steps(self) -> Mapping[TaskKind, Step[Any]]:
         store, places, clock = self.store, self.places, self.clock
@@ -122,17 +133,24 @@ class House:
     def _device_count(self) -> int:
         return max(1, len({place.traits.id for place in self.places.values()}))
 
-    def _fail(self, error: StoreError) -> None:
+    def _new_watch(self) -> Watch:
+        return Watch(self.store, self.places, self.clock, self.bell.ring)
+
+    def fail(self, error: StoreError) -> None:
+        """Take note that the journal is lost: whoever runs the house closes it then."""
         log.critical("journal_lost", reason=str(error))
         self.failure = error
         self.bell.ring()
 
     def open(self, doors: Doors | None = None) -> None:
-        """Open floor by floor: journal, workers, watch, calendar. The watch is up before the first scan is owed."""
+        """Open floor by floor: journal, workers, watch, calendar. The watch is up before the first scan is owed.
+
+        Where that fails, `close` is due all the same, and another house for the next try.
+        """
         self._doors = doors or Doors()
         heap.restrain()
         self.store.folders.sync(self.config.folders())
-        self._look_for_absent()
+        self._whereabouts.look_around()
         self.store.files.reset_too_large(self.config.hashing_limit_bytes, TOO_LARGE, Priority.REST)
         recovered = self.store.journal.recover()
         log.info("journal_recovered", tasks=recovered)
@@ -140,34 +158,72 @@ class House:
             worker.start()
         if self._doors.has_watch:
             self.watch.open()
-            now = self.clock.now()
-            self.store.journal.add(
-                [NewTask(TaskKind.SCAN_FOLDER, folder_id, priority=Priority.CHANGED) for folder_id in self.places], now
-            )
+            self._whereabouts.owe_scans(self.places)
         if self._doors.has_calendar:
             self.calendar.open(appointments(self.config))
+        self._is_open = True
         self.bell.ring()
 
-    def close(self) -> None:
-        """Close in reverse: no new work, then the work in hand is finished or given back."""
-        if self._doors.has_calendar:
-            self.calendar.close()
-        if self._doors.has_watch:
-            self.watch.close()
+    def close(self) -> list[str]:
+        """Close in reverse: no new work, then what is in hand is finished or given back; gives the threads that are stuck."""
+        self.client.close()
         self.hall.stopping.set()
         self.bell.ring()
-        deadline = self.clock.monotonic() + CLOSE_SECONDS
-        for worker in self.workers:
-            worker.join(timeout=max(0.0, deadline - self.clock.monotonic()))
-        self.client.close()
-        log.info("house_closed", stuck=[worker.name for worker in self.workers if worker.is_alive()])
+        began_at = self.clock.monotonic()
+        self.calendar.close()
+        self.watch.close()
+        for worker in [worker for worker in self.workers if worker.ident is not None]:
+            allowed = NETWORK_CLOSE_SECONDS if worker.lane is Lane.NETWORK else CLOSE_SECONDS
+            worker.join(timeout=max(0.0, began_at + allowed - self.clock.monotonic()))
+        try:
+            self.hall.close()
+        except ModelshelfError as error:
+            log.warning("journal_not_written", reason=str(error))
+        stuck = [thread.name for thread in (self.watch, *self.workers) if thread.is_alive()]
+        log.info("house_closed", stuck=stuck)
+        return stuck
+
+    def is_alive(self) -> bool:
+        """Tell whether every thread lives and the journal can be written to: what a heartbeat stands for."""
+        threads = [*self.workers, *([self.watch] if self._doors.has_watch else [])]
+        return all(thread.is_alive() for thread in threads) and self.store.database.is_alive()
 
     def mend(self) -> None:
-        """Do the half-minute's round: deaf or absent folders; nothing that touches a disk where all is well."""
-        self._look_for_absent()
-        if self._doors.has_watch:
-            self.watch.mend()
+        """Do the half-minute's round: dead threads, deaf or absent folders; nothing that touches a disk where all is well."""
+        if self.hall.stopping.is_set() or self.failure is not None:
+            return
+        if self._is_open:
+            self._replace_workers()
+        self._whereabouts.look_around()
+        if self._is_open and self._doors.has_watch:
+            self._mend_watch()
         self._give_memory_back()
+
+    def _replace_workers(self) -> None:
+        """See that each lane has its workers, and each device that came since the start one of its own."""
+        for place, worker in enumerate(self.workers):
+            if not worker.is_alive():
+                log.error("worker_replaced", worker=worker.name)
+                self.workers[place] = self._hire(worker.lane, worker.number)
+        hired = sum(worker.lane is Lane.DISK for worker in self.workers)
+        self.workers += [self._hire(Lane.DISK, number) for number in range(hired + 1, self._device_count() + 1)]
+
+    def _hire(self, lane: Lane, number: int) -> Worker:
+        worker = Worker(lane, self.hall, number)
+        worker.start()
+        return worker
+
+    def _mend_watch(self) -> None:
+        if self.watch.is_alive():
+            self.watch.mend()
+            return
+        log.error("watch_replaced")
+        self.watch.close()
+        self.watch = self._new_watch()
+        self.watch.open()
+        if self.hall.stopping.is_set():
+            self.watch.close()
+        self._whereabouts.owe_scans(self.places)
 
     def _give_memory_back(self) -> None:
         """Once after each burst of work: the bell rings for every piece of it."""
@@ -176,26 +232,33 @@ class House:
             self._rings_at_rest = rings
             heap.give_back()
 
-    def _look_for_absent(self) -> None:
-        """Nothing is claimed of an absent folder, not even a scan: it is found back only here."""
-        for place in [place for place in self.places.values() if place.traits is AWAY]:
-            self.places[place.folder.id] = make_place(self.config, place.folder)
-        for state in self.store.folders.states():
-            if state.offline_since is not None and state.id in self.places:
-                self._welcome(self.places[state.id], state.file_count)
+    def _settle_in(self, place: Place) -> None:
+        """Go by where a folder lies now: its watches, and how often it is scanned."""
+        if self._is_open and self._doors.has_watch:
+            self.watch.renew(place.folder.id)
+        if self._is_open and self._doors.has_calendar:
+            self.calendar.reschedule(place)
 
-    def _welcome(self, place: Place, file_count: int) -> None:
-        """Scan a folder that came back."""
-        try:
-            check_presence(place.folder, file_count)
-        except FolderOffline as error:
-            log.debug("folder_stayed_away", folder=place.folder.id, reason=str(error))
-            return
-        now = self.clock.now()
-        self.store.folders.set_online(place.folder.id)
-        self.store.journal.add([NewTask(TaskKind.SCAN_FOLDER, place.folder.id, priority=Priority.CHANGED)], now)
-        log.info("folder_came_back", folder=place.folder.id)
+    def heed_clock(self, jump_seconds: float) -> None:
+        """Go by the wall clock's new time; where it was set back, nothing waits for the old one to come again."""
+        log.info("clock_jumped", seconds=round(jump_seconds))
+        self.calendar.wake()
+        if jump_seconds < 0:
+            self._pull_in()
         self.bell.ring()
+
+    def _pull_in(self) -> None:
+        now = self.clock.now()
+        lingering = Reports(self.store.database).soon(ORDER, [*self.places], now + FAR_AHEAD, now + CENTURY)
+        failed = [
+            task.id
+            for task in self.store.journal.failures()
+            if task.state is TaskState.QUEUED and task.due_at > now + FAR_AHEAD
+        ]
+        with self.store.database.transaction():
+            self.store.journal.add([NewTask(task.kind, task.subject, task.path) for task in lingering], now)
+            self.store.journal.bring_back(failed, now)
+        self._whereabouts.owe_scans(self.places)
 
     def is_idle(self) -> bool:
         """Tell whether nothing is owed that is due by now."""
@@ -209,13 +272,8 @@ class House:
 NETWORK_KINDS = {TaskKind.IDENTIFY_CONTENT, TaskKind.ENRICH_MODEL, TaskKind.FETCH_PREVIEWS}
 
 
-def make_place(config: Config, folder: Folder) -> Place:
-    """Look where a folder lies, and gather what steps need to know of it."""
-    try:
-        traits = device_of(folder.path)
-    except ModelshelfError as error:
-        log.warning("folder_not_found", folder=folder.id, reason=str(error))
-        traits = AWAY
+def make_place(config: Config, folder: Folder, traits: DeviceTraits) -> Place:
+    """Gather what steps need to know of a folder."""
     delay = LOCAL_DELAY_SECONDS if traits.is_local else REMOTE_DELAY_SECONDS
     return Place(
         folder=folder,

@@ -95,9 +95,7 @@ class Calendar:
         for appointment in appointments:
             self._enter(appointment)
         for place in self._places.values():
-            self._scheduler.add_job(
-                self._scan, self._safety_trigger(place), args=[place.folder.id], id=f"scan:{place.folder.id}"
-            )
+            self.reschedule(place)
         self._scheduler.add_job(
             self._keep_house, IntervalTrigger(seconds=int(HOUSEKEEPING.total_seconds()), timezone=self._zone)
         )
@@ -109,9 +107,20 @@ class Calendar:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    def reschedule(self, place: Place) -> None:
+        """Let a folder's safety scans come as often as its Place now asks for; nothing else of it is changed."""
+        self._scheduler.add_job(
+            self._scan,
+            self._safety_trigger(place),
+            args=[place.folder.id],
+            id=f"scan:{place.folder.id}",
+            replace_existing=True,
+        )
+
     def wake(self) -> None:
         """Look at the wall clock again: after a suspend the library sleeps too long."""
-        self._scheduler.wakeup()
+        if self._scheduler.running:
+            self._scheduler.wakeup()
 
     def _safety_trigger(self, place: Place) -> Any:
         interval = self._settings.rescan if place.has_events else self._settings.poll

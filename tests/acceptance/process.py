@@ -42,6 +42,11 @@ class DaemonProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def _command(self, *words: str) -> list[str]:
         configured = ("--config", str(self._config)) if self._config.exists() else ()
         return [*COMMAND, *configured, *words]
@@ -85,5 +90,5 @@ class DaemonProcess:
 
     def __exit__(self, *_: object) -> None:
         """Stop, and print the log, which pytest shows where the test failed."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self.stop()

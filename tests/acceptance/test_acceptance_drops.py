@@ -127,7 +127,15 @@ def test_a_real_aria2_download_is_hashed_once(daemon: DaemonProcess, civitai: Ci
     ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/fetched.safetensors"
-        command = ["aria2c", "--quiet", "--file-allocation=falloc", "--max-download-limit=2M", "-d", str(daemon.models), url]
+        command = [
+            "aria2c",
+            "--quiet",
+            "--file-allocation=falloc",
+            "--max-download-limit=2M",
+            "-d",
+            str(daemon.models),
+            url,
+        ]
         subprocess.run(command, check=True, timeout=60)
         server.shutdown()
     wait_until(lambda: is_described(daemon.models / "fetched.safetensors"))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import builders
-from tests.acceptance.process import DaemonProcess
+from tests.acceptance.conftest import QUICK
+from tests.acceptance.process import COMMAND, DaemonProcess
 from tests.acceptance.shelf import events, introduce, is_described
 from tests.fakes.civitai_server import CivitaiStandIn
 from tests.waiting import wait_until
@@ -36,6 +41,124 @@ def test_a_signal_in_the_middle_of_a_hash_ends_it_cleanly_and_soon(
     daemon.start()
     wait_until(lambda: is_described(target), timeout=60)
     assert not daemon.ask("failures")["failures"]
+
+
+HUNG_READ = """
+import time
+from modelshelf.formats import regular_file
+
+genuine, reads = regular_file.RegularFile.fill, []
+
+
+def fill(self, room):
+    reads.append(None)
+    if len(reads) > 3:
+        print("hangs now", flush=True)
+        time.sleep(100_000)
+    return genuine(self, room)
+
+
+regular_file.RegularFile.fill = fill
+"""
+
+
+@pytest.fixture
+def hung(tmp_path: Path, civitai: CivitaiStandIn, quick_config: str, monkeypatch: pytest.MonkeyPatch) -> DaemonProcess:
+    """Give a daemon that is in the middle of a hash when the disk stops answering."""
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python" / "sitecustomize.py").write_text(HUNG_READ)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "python"))
+    daemon = DaemonProcess(tmp_path, civitai.base_url, config=quick_config)
+    (daemon.models / "large.safetensors").write_bytes(builders.lora(28, padding_bytes=200_000_000))
+    daemon.start()
+    wait_until(lambda: "hangs now" in daemon.log.read_text())
+    return daemon
+
+
+def crashes(daemon: DaemonProcess) -> set[int]:
+    """Give how often the tasks that are left were in hand when the daemon died, as the next start will count it."""
+    with closing(sqlite3.connect(daemon.state / "modelshelf.db")) as connection:
+        return {row[0] for row in connection.execute("SELECT crashes + (state = 'running') FROM tasks")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_read_that_hangs_for_ever_delays_a_stop_but_prevents_none(
+    number: signal.Signals, hung: DaemonProcess
+) -> None:
+    started = time.monotonic()
+    assert hung.stop(number) == 0
+    assert time.monotonic() - started < 10
+    assert crashes(hung) == {0}
+
+
+def test_a_second_ctrl_c_waits_for_nothing(hung: DaemonProcess) -> None:
+    started = time.monotonic()
+    os.kill(hung.pid, signal.SIGINT)
+    while hung.is_running:  # two that come in one moment are one to the process
+        os.kill(hung.pid, signal.SIGINT)
+        time.sleep(0.01)
+    assert hung.stop(signal.SIGINT) == 130
+    assert time.monotonic() - started < 3
+
+
+def test_a_reload_leaves_a_hung_read_behind_and_the_rest_goes_on(hung: DaemonProcess, civitai: CivitaiStandIn) -> None:
+    os.kill(hung.pid, signal.SIGHUP)
+    wait_until(lambda: len(events(hung, "daemon_started")) == 2)
+    assert hung.stop() == 0
+    assert crashes(hung) == {0}
+
+
+MOUNTED_LATER = """
+set -e
+models=$1 state=$2 log=$3; shift 3
+"$@" run >> "$log" 2>&1 &
+daemon=$!
+trap 'kill $daemon; wait $daemon' EXIT
+said() {
+  for _ in $(seq 400); do if [ "$(grep -c "$1" "$log")" -ge "$2" ]; then return; fi; sleep 0.05; done
+  echo "never: $1"; exit 1
+}
+look() {
+  "$PYTHON" -c "import pathlib, sys; from modelshelf.watching.poke import poke; poke(pathlib.Path(sys.argv[1]))" "$state"
+}
+said '"daemon_started"' 1
+for round in 1 2; do
+  mount -t tmpfs later "$models"
+  cp "$models.new" "$models/there$round.safetensors"
+  look
+  said "\\"file_hashed\\".*there$round" 1
+  cp "$models.new" "$models/heard$round.safetensors"
+  said "\\"file_hashed\\".*heard$round" 1
+  umount -l "$models"
+  look
+  said '"folder_went_offline"' $round
+done
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_folder_that_is_mounted_later_is_heard(tmp_path: Path) -> None:
+    models, log = tmp_path / "models", tmp_path / "daemon.log"
+    models.mkdir()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "models.new").write_bytes(builders.lora(29))
+    script = ["unshare", "-m", "bash", "-c", MOUNTED_LATER, "mounted-later"]
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives nobody a mount namespace of their own")
+    config = tmp_path / "modelshelf.yaml"
+    config.write_text(
+        QUICK.format(models=models, state=tmp_path / "state", api_url="http://127.0.0.1:9") + "offline: true\n"
+    )
+    environment = os.environ | {"HOME": str(tmp_path), "PYTHON": sys.executable}
+    found = subprocess.run(
+        [*script, str(models), str(tmp_path / "state"), str(log), *COMMAND, "--config", str(config)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr + log.read_text()
 
 
 def test_files_that_came_while_it_was_away_are_found_at_start(daemon: DaemonProcess, civitai: CivitaiStandIn) -> None:

@@ -17,7 +17,7 @@ FLOORS = {
     "store": 2, "shelf": 2, "civitai": 2, "formats": 2, "sidecars": 2, "organizing": 2, "gallery": 2,
     "steps": 3,
     "worker": 4,
-    "watching": 5, "scheduling": 5, "web": 5,
+    "watching": 5, "scheduling": 5, "whereabouts": 5, "web": 5,
     "daemon": 6,
     "cli": 7,
     "__main__": 8,

@@ -137,6 +137,15 @@ def test_every_folder_is_scanned_by_itself_oftener_where_it_has_no_events(shelf:
         assert 0.7 * usual < intervals[f"scan:{folder_id}"] < 1.3 * usual
 
 
+def test_a_folder_that_lies_elsewhere_now_is_scanned_as_often_as_that_asks_for(
+    shelf: StepShelf, calendar: Calendar
+) -> None:
+    calendar.open([])
+    shelf.places["loras"] = replace(shelf.places["loras"], traits=replace(TRAITS, has_events=False))
+    calendar.reschedule(shelf.places["loras"])
+    assert jobs(calendar)["scan:loras"].trigger.interval < timedelta(minutes=20)
+
+
 def test_a_due_scan_is_owed_and_the_workers_are_woken(shelf: StepShelf, calendar: Calendar, ring: Ring) -> None:
     calendar.open([NIGHTLY])
     for job in jobs(calendar).values():
@@ -179,6 +188,7 @@ def test_what_the_journal_cannot_take_is_added_a_little_later(
 
 
 def test_a_calendar_that_was_never_opened_can_be_closed(calendar: Calendar) -> None:
+    calendar.wake()
     calendar.close()
     calendar.close()
 

@@ -78,6 +78,7 @@ class Foreground:
             systemd.stopping()
             self._last_resort.is_needed = bool(self._house.close())
             poke_socket.close()
+            self._stop_listening()
 
     def _live(self, poke_socket: PokeSocket) -> None:
         self._open()
@@ -90,6 +91,11 @@ class Foreground:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+
+    def _stop_listening(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._ear.close()
+        self._mouth.close()
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._is_asked_to_leave():

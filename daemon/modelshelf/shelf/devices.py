@@ -76,6 +76,15 @@ def device_of(path: Path, mounts: Path = MOUNTS) -> DeviceTraits:
     )
 
 
+def mount_table(mounts: Path = MOUNTS) -> frozenset[bytes]:
+    """Give what is mounted where, to be compared later; the kernel tells it without asking a disk or a server."""
+    try:
+        lines = mounts.read_bytes().splitlines()
+    except OSError as error:
+        raise from_os_error(error, os.fsencode(mounts), "read") from error
+    return frozenset(b" ".join(line.split(b" ")[:5]) for line in lines)
+
+
 def _file_system_at(absolute: bytes, lines: Iterable[bytes]) -> str:
     """Find the longest mount point above the path; of equal ones the last covers those before."""
     found, length = "unknown", 0

@@ -110,6 +110,7 @@ class SafeGroup(InotifyWatchGroup):
         self._departed: dict[int, set[WatchDescriptor]] = {}
         self._is_overflow_queued = False
         self._is_unmount_reported = False
+        self._is_moved = False
         self.unwatched_count = 0
         super().__init__(reader, root, mask, is_recursive)
 
@@ -117,6 +118,11 @@ class SafeGroup(InotifyWatchGroup):
     def watched_count(self) -> int:
         """How many directories are watched."""
         return len(self._active_callbacks_by_watch)
+
+    @property
+    def is_rooted(self) -> bool:
+        """Whether the root itself is watched where it was: an unmount takes the watch away, a rename takes it along."""
+        return not self._is_moved and self.path in self._active_callbacks_by_path
 
     def on_queue_overflow(self) -> None:
         """Queue the overflow behind the events that were still read; the emitter's thread deals with it."""
@@ -131,6 +137,7 @@ class SafeGroup(InotifyWatchGroup):
             self._report_unmount()
         elif event.is_move_self:
             if self._active_callbacks_by_watch.get(event.wd) == self.path:
+                self._is_moved = True
                 self._report("the folder was moved or renamed")
         else:
             if event.is_moved_from and event.is_directory:

@@ -66,8 +66,13 @@ class FolderObserver:
             self._observer = None
 
     def is_alive(self) -> bool:
-        """Tell whether every thread behind it lives; a removed root ends one, and only a new observer helps."""
-        return self._observer is not None and self._observer.is_healthy()
+        """Tell whether every thread behind it lives and the root is watched; where not, only a new observer helps.
+
+        A removed root ends a thread; one that was unmounted or moved away ends none, and nothing is heard any more.
+        """
+        if self._observer is None or not self._observer.is_healthy():
+            return False
+        return all(group.is_rooted for group in self._observer.groups)
 
     @property
     def watched_count(self) -> int:

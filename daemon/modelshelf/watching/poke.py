@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from modelshelf.errors import from_os_error
@@ -48,9 +48,10 @@ class PokeSocket:
                 return received
 
     def close(self) -> None:
-        """Take the socket away."""
+        """Take the socket away, as far as the disk lets it; one that is left is replaced at the next start."""
         self._socket.close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def poke(state_directory: Path, message: bytes = WAKE) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FolderOffline, ModelshelfError
 from modelshelf.logs import get_log
+from modelshelf.shelf.patience import Patience
 from modelshelf.shelf.presence import check_presence
 from modelshelf.watching.dirty import WHOLE, DirtyReach, DirtySet
 from modelshelf.watching.observer import FolderObserver
@@ -40,21 +41,29 @@ class Watch(threading.Thread):
         self._dirty = DirtySet(clock)
         self._observers: dict[str, FolderObserver] = {}
         self._deaf_until: dict[str, float] = {}
+        self._patience = Patience()
         self._stopping = threading.Event()
 
     def open(self) -> None:
-        """Start an observer for every folder that has events, then the thread."""
-        for place in self._places.values():
-            self._observe(place)
+        """Start an observer for every folder that is there and has events, then the thread."""
+        for place in [*self._places.values()]:
+            if self._is_present(place):
+                self._observe(place)
         self.start()
 
     def close(self) -> None:
-        """Stop the observers and the thread."""
+        """Stop the observers and the thread, those of them that were started."""
         self._stopping.set()
         self._dirty.wake()
-        for observer in self._observers.values():
+        for observer in [*self._observers.values()]:
             observer.stop()
-        self.join(timeout=5)
+        if self.ident is not None:
+            self.join(timeout=5)
+
+    def renew(self, folder_id: str) -> None:
+        """Watch a folder anew, as its Place is now: the old watches may lie on a directory that a mount covers."""
+        self._deaf_until.pop(folder_id, None)
+        self._observe(self._places[folder_id])
 
     def is_alive_for(self, folder_id: str) -> bool:
         """Tell whether events of this folder are heard."""
@@ -67,7 +76,7 @@ class Watch(threading.Thread):
         A folder that may not be watched, for want of inotify watches say, is tried and scanned again every
         `DEAF_SECONDS`.
         """
-        for place in self._places.values():
+        for place in [*self._places.values()]:
             folder_id = place.folder.id
             is_deaf = place.has_events and not self.is_alive_for(folder_id)
             is_due = self._deaf_until.get(folder_id, 0.0) <= self._clock.monotonic()
@@ -76,8 +85,9 @@ class Watch(threading.Thread):
                 self._dirty.mark(folder_id, WHOLE, DirtyReach.TREE)
 
     def _is_present(self, place: Place) -> bool:
+        file_count = self._store.folders.state(place.folder.id).file_count
         try:
-            check_presence(place.folder, self._store.folders.state(place.folder.id).file_count)
+            self._patience.ask(place.folder.id, lambda: check_presence(place.folder, file_count))
         except ModelshelfError as error:
             log.debug("folder_stayed_away", folder=place.folder.id, reason=str(error))
             return False  # budget: absence is the answer here, and the scan has reported it
@@ -99,6 +109,8 @@ class Watch(threading.Thread):
                 self._deaf_until[folder_id] = self._clock.monotonic() + DEAF_SECONDS
             return
         self._observers[folder_id] = observer
+        if self._stopping.is_set():
+            observer.stop()
         log.info("folder_watched", folder=folder_id, directories=observer.watched_count)
 
     def _doubt(self, folder_id: str, reason: str) -> None:

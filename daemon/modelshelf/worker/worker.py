@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from modelshelf.worker.retry import Forget, GiveUp, RetryAt, decide
 from modelshelf.worker.succession import successors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from modelshelf.clock import Clock
     from modelshelf.domain.task import Task
@@ -38,7 +39,7 @@ PAUSE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Hall:
-    """What all workers share."""
+    """What all workers share. A hall that is closed takes no results any more: a late worker's tasks are another's by then."""
 
     store: Store
     steps: Mapping[TaskKind, Step[Any]]
@@ -49,6 +50,23 @@ class Hall:
     stopped_scans: threading.Event
     on_fatal: Callable[[StoreError], None]
     in_hand: dict[int, tuple[Task, int]] = field(default_factory=dict)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write in one transaction; `Interrupted` once the hall is closed."""
+        with self.store.database.transaction():
+            if self.closed.is_set():
+                raise Interrupted
+            yield
+
+    def close(self) -> None:
+        """Give back what is still in hand, uncounted, and take nothing more."""
+        self.closed.set()
+        left = [task for task, _ in [*self.in_hand.values()]]
+        if left:
+            self.store.journal.release(left)
+        self.in_hand.clear()
 
 
 class WorkerReins:
@@ -83,15 +101,14 @@ class Worker(threading.Thread):
 
     def __init__(self, lane: Lane, hall: Hall, number: int = 1) -> None:
         super().__init__(name=f"worker-{lane}-{number}", daemon=True)
-        self._lane = lane
+        self.lane = lane
+        self.number = number
         self._hall = hall
-        self.last_turn_at = hall.clock.monotonic()
 
     def run(self) -> None:
         """Work until the hall closes. A journal that cannot be trusted ends the daemon; nothing else does."""
         while not self._hall.stopping.is_set():
             heard = self._hall.bell.rings
-            self.last_turn_at = self._hall.clock.monotonic()
             try:
                 if not self.turn():
                     self._hall.bell.wait(heard, self._idle_seconds())
@@ -99,10 +116,11 @@ class Worker(threading.Thread):
                 log.warning("journal_not_written", reason=str(error))
                 self._pause()
             except StoreError as error:
-                self._hall.on_fatal(error)
+                if not self._hall.closed.is_set():
+                    self._hall.on_fatal(error)
                 return
             except Exception:
-                log.exception("worker_stumbled", lane=self._lane)
+                log.exception("worker_stumbled", lane=self.lane)
                 self._pause()
 
     def _pause(self) -> None:
@@ -110,7 +128,7 @@ class Worker(threading.Thread):
 
     def turn(self) -> bool:
         """Claim and work off one batch; False if nothing was due."""
-        if self._lane is not Lane.DISK:
+        if self.lane is not Lane.DISK:
             return self._work_off(self._claim(self._hall.lanes.folders()))
         for device, folder_ids in self._hall.lanes.current().items():
             with self._hall.lanes.take(device) as is_free:
@@ -119,13 +137,17 @@ class Worker(threading.Thread):
         return False
 
     def _claim(self, folder_ids: Collection[str]) -> list[Task]:
-        return self._hall.store.journal.claim(self._lane, self._hall.clock.now(), folder_ids)
+        tasks = self._hall.store.journal.claim(self.lane, self._hall.clock.now(), folder_ids)
+        if tasks and self._hall.closed.is_set():
+            self._hall.store.journal.release(tasks)
+            return []
+        return tasks
 
     def _idle_seconds(self) -> float | None:
         # What lies on a busy device is not for us: its worker rings the bell when it is done.
         lanes = self._hall.lanes
-        folder_ids = lanes.free_folders() if self._lane is Lane.DISK else lanes.folders()
-        due_at = self._hall.store.journal.next_due_at(self._lane, folder_ids)
+        folder_ids = lanes.free_folders() if self.lane is Lane.DISK else lanes.folders()
+        due_at = self._hall.store.journal.next_due_at(self.lane, folder_ids)
         if due_at is None:
             return None
         return max(0.05, (due_at - self._hall.clock.now()).total_seconds())
@@ -137,15 +159,27 @@ class Worker(threading.Thread):
         self._hall.in_hand.update({task.id: (task, 0) for task in tasks})
         try:
             reached = self._attempt(step, tasks)
-            self._hall.store.journal.release(task for task in tasks if task.id not in reached)
+            self._release([task for task in tasks if task.id not in reached])
+        except Interrupted:
+            return False  # budget: the hall is closed, and has given back what was in hand itself
         except ModelshelfError:
             self._give_back(tasks)
             raise
         finally:
-            for task in tasks:
-                self._hall.in_hand.pop(task.id, None)
+            self._put_down(tasks)
         self._hall.bell.ring()
         return True
+
+    def _put_down(self, tasks: Sequence[Task]) -> None:
+        """Have the tasks in hand no more; a hall that is closed still has to give them back."""
+        for task in tasks:
+            if not self._hall.closed.is_set():
+                self._hall.in_hand.pop(task.id, None)
+
+    def _release(self, tasks: Sequence[Task]) -> None:
+        if tasks:
+            with self._hall.transaction():
+                self._hall.store.journal.release(tasks)
 
     def _attempt(self, step: Step[Any], tasks: Sequence[Task]) -> set[int]:
         """Perform and record; gives the ids of the tasks that came to something.
@@ -155,7 +189,7 @@ class Worker(threading.Thread):
         try:
             outcomes = self._perform(step, tasks)
             self._record(step, outcomes)
-        except ModelshelfError:
+        except (ModelshelfError, Interrupted):
             raise
         except Exception as error:
             if len(tasks) > 1:
@@ -169,7 +203,9 @@ class Worker(threading.Thread):
         """Queue again what could not be recorded, waiting as long as the disk stays full."""
         while True:
             try:
-                self._hall.store.journal.release(tasks)
+                self._release(tasks)
+            except Interrupted:
+                return
             except TransientError as error:
                 log.warning("journal_not_written", reason=str(error))
                 if self._hall.stopping.wait(PAUSE_SECONDS):
@@ -183,28 +219,34 @@ class Worker(threading.Thread):
             self._hall.stopped_scans.clear()  # said of a scan that had ended by then
         reins = ScanReins(self._hall) if is_scan else WorkerReins(self._hall)
         started = time.monotonic()
+        outcomes: list[Outcome[Any]] = []
         try:
-            return step.perform(tasks, reins)
+            outcomes = step.perform(tasks, reins)
         except Interrupted:
-            return self._interrupted(tasks)
+            log.info("work_given_back", kind=step.kind, tasks=len(tasks))
         except ModelshelfError as error:
-            return [Failed(task, error) for task in tasks]
+            outcomes = [Failed(task, error) for task in tasks]
         finally:
             log.debug("batch_performed", kind=step.kind, tasks=len(tasks), seconds=round(time.monotonic() - started, 4))
-
-    def _interrupted(self, tasks: Sequence[Task]) -> list[Outcome[Any]]:
-        log.info("work_given_back", kind=tasks[0].kind, tasks=len(tasks))
         if self._hall.stopping.is_set():
-            return []
+            return [outcome for outcome in outcomes if not _is_for_later(outcome)]
+        if is_scan and self._hall.stopped_scans.is_set():
+            return [*outcomes, *self._stopped(tasks, outcomes)]
+        return outcomes
+
+    def _stopped(self, tasks: Sequence[Task], outcomes: Sequence[Outcome[Any]]) -> list[Failed]:
+        """Strike out the scans that a person stopped; looks at single paths, which nobody asked for, are given back."""
         self._hall.stopped_scans.clear()
-        return [Failed(task, WorkStopped("stopped by a person")) for task in tasks]
+        finished = {outcome.task.id for outcome in outcomes}
+        left = [task for task in tasks if task.id not in finished and (not task.path or task.run_id is not None)]
+        return [Failed(task, WorkStopped("stopped by a person")) for task in left]
 
     def _record(self, step: Step[Any], outcomes: Sequence[Outcome[Any]]) -> None:
         if not outcomes:
             return
         store, now = self._hall.store, self._hall.clock.now()
         done = [outcome for outcome in outcomes if isinstance(outcome, Done)]
-        with store.database.transaction():
+        with self._hall.transaction():
             new = step.record(done)
             followed = [each.task for each in done if each.is_followed]
             store.journal.settle(each.task for each in done)
@@ -234,7 +276,10 @@ class Worker(threading.Thread):
                 log.warning("task_put_off", kind=task.kind, subject=task.subject, reason=str(error), due_at=str(due_at))
 
     def _forget(self, task: Task) -> None:
-        """Strike a task out, unless it would only come back: a file that is read until a scan has found it missing."""
+        """Strike a task out, unless it would only come back: a file that is read until a scan has found it missing.
+
+        `decide` says that it is forgotten; what the catalog still holds of its file is known here only.
+        """
         journal, now = self._hall.store.journal, self._hall.clock.now()
         looks = self._second_look(task)
         journal.add(looks, now)
@@ -251,3 +296,8 @@ class Worker(threading.Thread):
         if file is None or file.missing_since is not None:
             return []
         return [NewTask(TaskKind.SCAN_FOLDER, file.folder_id, path=file.path, priority=Priority.DROP)]
+
+
+def _is_for_later(outcome: Outcome[Any]) -> bool:
+    """Tell whether an outcome counts for nothing while the daemon stops: the stop itself may be why it failed."""
+    return isinstance(outcome, Failed) and isinstance(outcome.error, TransientError)

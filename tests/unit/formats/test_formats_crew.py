@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import threading
 
 import pytest
@@ -83,3 +84,13 @@ def test_an_error_of_the_giver_drops_what_nobody_has_begun() -> None:
         give_up()
 
     assert eaten in ([], [1])
+
+
+def test_the_crew_is_never_waited_for_when_the_process_ends() -> None:
+    before = set(threading.enumerate())
+
+    with crew([lambda _: None], size=2, window=2):
+        crew_threads = set(threading.enumerate()) - before
+        assert len(crew_threads) == 2
+        assert all(thread.daemon for thread in crew_threads)
+        assert not crew_threads & set(concurrent.futures.thread._threads_queues)  # joined at the interpreter's exit

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelshelf.errors import FileGone
-from modelshelf.shelf.devices import DeviceTraits, device_of
+from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
 
 
 def mounts(tmp_path: Path, *lines: tuple[str, str]) -> Path:
@@ -91,3 +91,19 @@ def test_a_path_under_no_known_mount_is_unknown_and_not_trusted(tmp_path: Path) 
 def test_a_path_that_is_not_there_has_no_device(tmp_path: Path) -> None:
     with pytest.raises(FileGone):
         device_of(tmp_path / "never")
+
+
+def test_the_table_of_mounts_tells_what_is_mounted_where_and_not_how(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    before = b"36 35 98:0 / /mnt/models rw,noatime master:1 - ext4 /dev/sdb1 rw\n"
+    table.write_bytes(before)
+    first = mount_table(table)
+    table.write_bytes(before.replace(b"rw", b"ro"))
+    assert mount_table(table) == first
+    table.write_bytes(before + b"37 36 98:1 / /mnt/models rw - ext4 /dev/sdc1 rw\n")
+    assert mount_table(table) != first
+
+
+def test_a_table_of_mounts_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileGone):
+        mount_table(tmp_path / "nothing")

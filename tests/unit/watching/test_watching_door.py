@@ -180,7 +180,7 @@ class FakeObserver:
     def __init__(self, is_excluded: object) -> None:
         self.calls: list[object] = []
         self.is_well = True
-        self.groups = [SimpleNamespace(watched_count=7, unwatched_count=2)]
+        self.groups = [SimpleNamespace(watched_count=7, unwatched_count=2, is_rooted=True)]
         self.made.append(self)
 
     def schedule(self, _door: EventDoor, path: str, *, recursive: bool, event_filter: object) -> None:
@@ -215,6 +215,9 @@ def test_an_observer_watches_what_a_link_leads_to_until_it_is_stopped(tmp_path: 
     observer.start()
     assert observer.is_alive()
     assert (observer.watched_count, observer.unwatched_count) == (7, 2)
+    fake.made[0].groups[0].is_rooted = False
+    assert not observer.is_alive()
+    fake.made[0].groups[0].is_rooted = True
     fake.made[0].is_well = False
     assert not observer.is_alive()
     observer.stop()

@@ -83,3 +83,14 @@ def test_a_socket_that_cannot_be_made_is_an_error_with_a_name(tmp_path: Path) ->
     (tmp_path / SOCKET_NAME).mkdir()
     with pytest.raises(FileUnreadable, match="cannot listen at"):
         PokeSocket(tmp_path)
+
+
+def test_a_socket_that_cannot_be_taken_away_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    made = PokeSocket(tmp_path)
+    monkeypatch.setattr(type(tmp_path), "unlink", refuse)
+    made.close()
+    monkeypatch.undo()
+    PokeSocket(tmp_path).close()

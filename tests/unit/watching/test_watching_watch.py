@@ -152,6 +152,36 @@ def test_an_absent_folder_is_not_watched_before_it_is_back(shelf: StepShelf, wat
     assert watch.is_alive_for("loras")
 
 
+def test_a_folder_is_watched_anew_when_it_lies_elsewhere(shelf: StepShelf, watch: Watch) -> None:
+    watch.renew("loras")
+    assert [observer.is_running for observer in FakeObserver.made] == [False, True]
+    shelf.places["loras"] = replace(shelf.places["loras"], traits=replace(TRAITS, has_events=False))
+    watch.renew("loras")
+    assert not watch.is_alive_for("loras")
+
+
+def test_a_folder_that_is_away_at_the_start_is_not_watched(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch, rings: list[None]
+) -> None:
+    FakeObserver.made, FakeObserver.refusal = [], None
+    monkeypatch.setattr(room, "FolderObserver", FakeObserver)
+    shelf.path("").rename(shelf.root / "away")
+    watch = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None))
+    watch.open()
+    watch.close()
+    assert not FakeObserver.made
+
+
+def test_an_observer_that_starts_while_the_watch_closes_is_stopped(shelf: StepShelf, watch: Watch) -> None:
+    watch.close()
+    watch.renew("loras")
+    assert not FakeObserver.made[-1].is_running
+
+
+def test_a_watch_that_was_never_opened_can_be_closed(shelf: StepShelf) -> None:
+    Watch(shelf.store, shelf.places, shelf.clock, lambda: None).close()
+
+
 def test_a_folder_that_may_not_be_watched_is_tried_and_scanned_again_only_now_and_then(
     shelf: StepShelf, watch: Watch
 ) -> None:

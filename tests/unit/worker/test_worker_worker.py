@@ -249,6 +249,93 @@ def test_a_stop_that_comes_too_late_stops_no_later_scan(shelf: StepShelf) -> Non
     assert shelf.file("a.safetensors")
 
 
+def test_a_stop_keeps_finished_scans_and_gives_back_the_looks_that_nobody_asked_for(shelf: StepShelf) -> None:
+    now = shelf.clock.now()
+    shelf.add_folder("more")
+    run_id = shelf.store.runs.start(None, now)
+    scans = [
+        NewTask(TaskKind.SCAN_FOLDER, "more", priority=40),
+        NewTask(TaskKind.SCAN_FOLDER, "loras"),
+        NewTask(TaskKind.SCAN_FOLDER, "loras", path=b"drop.pt"),
+        NewTask(TaskKind.SCAN_FOLDER, "loras", path=b"asked.pt", run_id=run_id),
+    ]
+    shelf.store.journal.add(scans, now)
+
+    def stop_after_one(task: Task, _: Reins) -> Outcome[None] | None:
+        shelf.hall.stopped_scans.set()
+        return Done(task, None) if task.subject == "more" else None
+
+    recorded: list[None] = []
+    step = ScriptedStep(TaskKind.SCAN_FOLDER, stop_after_one, lambda: recorded.append(None))
+    shelf.steps[TaskKind.SCAN_FOLDER] = step
+    desk(shelf).turn()
+    assert step.batches == [4]
+    assert recorded
+    assert [(task.path, task.state, task.attempts) for task in shelf.tasks()] == [(b"drop.pt", TaskState.QUEUED, 0)]
+    assert not shelf.hall.stopped_scans.is_set()
+
+
+def test_what_fails_while_the_daemon_stops_is_given_back_uncounted(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors", "b.safetensors")
+
+    def stop(task: Task, _: Reins) -> Outcome[None]:
+        shelf.hall.stopping.set()
+        return Failed(task, TransientError("not asked: about to stop"))
+
+    shelf.steps[KIND] = ScriptedStep(KIND, stop)
+    desk(shelf).turn()
+    assert [(task.state, task.attempts) for task in shelf.tasks()] == [(TaskState.QUEUED, 0)] * 2
+
+
+def test_a_closed_hall_gives_back_what_is_in_hand_and_takes_no_late_result(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors", "b.safetensors")
+    states: list[list[tuple[TaskState, int]]] = []
+    recorded: list[None] = []
+
+    def outlast_the_house(task: Task, _: Reins) -> Outcome[None]:
+        shelf.hall.close()
+        states.append([(each.state, each.crashes) for each in shelf.tasks()])
+        return Done(task, None)
+
+    shelf.steps[KIND] = ScriptedStep(KIND, outlast_the_house, lambda: recorded.append(None))
+    assert desk(shelf).turn() is False
+    assert states[0] == [(TaskState.QUEUED, 0)] * 2
+    assert not recorded
+    assert [(task.state, task.crashes) for task in shelf.tasks()] == [(TaskState.QUEUED, 0)] * 2
+    assert shelf.store.journal.recover() == 0
+
+
+@pytest.mark.parametrize("error", [DiskFull("full"), StoreError("lost")])
+def test_a_late_error_touches_no_task_that_is_another_s_by_then(error: Exception, shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors")
+
+    def outlast_the_house(task: Task, _: Reins) -> Outcome[None]:
+        shelf.hall.close()
+        shelf.store.journal.claim(Lane.DESK, shelf.clock.now())
+        raise error
+
+    shelf.steps[KIND] = ScriptedStep(KIND, outlast_the_house)
+    assert desk(shelf).turn() is False
+    assert [task.state for task in shelf.tasks()] == [TaskState.RUNNING]
+
+
+def test_what_is_claimed_from_a_closed_hall_is_given_back_at_once(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors")
+    shelf.hall.close()
+    assert desk(shelf).turn() is False
+    assert [task.state for task in shelf.tasks()] == [TaskState.QUEUED]
+
+
+def test_a_store_that_is_closed_behind_a_late_worker_is_no_lost_journal(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = desk(shelf)
+    shelf.hall.close()
+    monkeypatch.setattr(worker, "turn", raising(StoreError("closed")))
+    worker.run()
+    assert not shelf.fatal
+
+
 def test_only_scans_heed_a_person_s_stop(shelf: StepShelf) -> None:
     shelf.hall.stopped_scans.set()
     WorkerReins(shelf.hall).check()

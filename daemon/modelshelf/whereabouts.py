@@ -1,0 +1,126 @@
+"""Where the folders lie: which is away, which came back, and over which something was mounted while nobody could hear it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.errors import FolderOffline, ModelshelfError
+from modelshelf.logs import get_log
+from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
+from modelshelf.shelf.patience import Patience
+from modelshelf.shelf.presence import check_presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from modelshelf.clock import Clock
+    from modelshelf.domain.folder import Folder
+    from modelshelf.steps.place import Place
+    from modelshelf.store.folders import FolderState
+    from modelshelf.store.store import Store
+
+log = get_log(__name__)
+
+AWAY = DeviceTraits(id="away", file_system="unknown", is_local=False, is_honest=False, has_events=True)
+"""What is assumed of a folder that is not there: nothing good, but events are tried when it comes."""
+
+
+class Whereabouts:
+    """Keeps `places` true. Every look at a disk is waited for a little only, for a dead mount never answers."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        folders: Sequence[Folder],
+        make_place: Callable[[Folder, DeviceTraits], Place],
+        on_move: Callable[[Place], None],
+        ring: Callable[[], None],
+    ) -> None:
+        """Look at every folder. `on_move` gets the Place of one that lies elsewhere now; then its scan is owed, and rung for."""
+        self._store = store
+        self._clock = clock
+        self._make_place = make_place
+        self._on_move = on_move
+        self._ring = ring
+        self._patience = Patience()
+        self._mounts = _mounts_now()
+        self.places: dict[str, Place] = {folder.id: self._look_at(folder) for folder in folders}
+        for place in self.places.values():
+            if place.traits is AWAY:
+                log.warning("folder_not_found", folder=place.folder.id, path=place.root)
+
+    def owe_scans(self, folder_ids: Iterable[str]) -> None:
+        """Owe a scan of each of these folders."""
+        scans = [NewTask(TaskKind.SCAN_FOLDER, folder_id, priority=Priority.CHANGED) for folder_id in folder_ids]
+        self._store.journal.add(scans, self._clock.now())
+        self._ring()
+
+    def look_around(self) -> None:
+        """Find what came, went or was covered; nothing touches a disk where all is as it was."""
+        self._look_for_absent()
+        self._look_at_mounts()
+
+    def _look_at(self, folder: Folder) -> Place:
+        try:
+            traits = self._patience.ask(folder.id, lambda: device_of(folder.path))
+        except ModelshelfError as error:
+            log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
+            traits = AWAY
+        return self._make_place(folder, traits)
+
+    def _look_at_mounts(self) -> None:
+        """A mount that covers a folder, or uncovers it, is heard by nobody: the watches lie on what was there before."""
+        mounts = _mounts_now()
+        if mounts == self._mounts:
+            return
+        self._mounts = mounts
+        for place in [*self.places.values()]:
+            now = self._look_at(place.folder)
+            if now.traits is not AWAY and now.traits != place.traits:
+                log.info("folder_remounted", folder=now.folder.id, file_system=now.traits.file_system)
+                self._settle(now)
+
+    def _look_for_absent(self) -> None:
+        """Nothing is claimed of an absent folder, not even a scan: it is found back only here."""
+        for state in self._store.folders.states():
+            place = self.places.get(state.id)
+            if place is not None and (state.offline_since is not None or place.traits is AWAY):
+                self._look_for(place, state)
+
+    def _look_for(self, place: Place, state: FolderState) -> None:
+        folder = place.folder
+        try:
+            self._patience.ask(folder.id, lambda: check_presence(folder, state.file_count))
+        except FolderOffline as error:
+            log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
+            if state.offline_since is None:
+                self._note_absence(folder.id, str(error))
+            return
+        now = self._look_at(folder)
+        if now.traits is AWAY and state.offline_since is None:
+            return
+        self._store.folders.set_online(folder.id)
+        log.info("folder_came_back", folder=folder.id)
+        self._settle(now)
+
+    def _settle(self, place: Place) -> None:
+        self.places[place.folder.id] = place
+        self._on_move(place)
+        self.owe_scans([place.folder.id])
+
+    def _note_absence(self, folder_id: str, reason: str) -> None:
+        now = self._clock.now()
+        with self._store.database.transaction():
+            self._store.folders.set_offline(folder_id, reason, now)
+            self._store.events.add("folder_went_offline", now, folder_id=folder_id, details={"reason": reason})
+        log.warning("folder_went_offline", folder=folder_id, reason=reason)
+
+
+def _mounts_now() -> frozenset[bytes]:
+    try:
+        return mount_table()
+    except ModelshelfError as error:
+        log.debug("mounts_not_read", reason=str(error))
+        return frozenset()
