@@ -99,7 +99,6 @@ def test_an_a1111_file_in_the_way_is_kept_and_the_other_reported(
 
 
 def test_what_it_asks_for_in_vain_is_named_once_and_the_key_never(daemon: DaemonProcess) -> None:
-    told = [str(each["reason"]) for each in events(daemon, "config_not_followed")]
-    assert any("sorted" in reason for reason in told)
+    wait_until(lambda: any("sorted" in str(each["reason"]) for each in events(daemon, "config_not_followed")))
     assert "0123456789abcdef" not in daemon.log.read_text()
     assert "0123456789abcdef" not in daemon.command("config", "show").stdout

@@ -76,6 +76,8 @@ def foreground(config_path: Path, codes: list[int], told: Told) -> Iterator[Fore
         yield made
         made._house.close()
         made._stop_listening()
+        for aside in (made._round, made._pulse):
+            aside.wait(20)
         last_resort.is_needed = False
     store.close()
     logs._install(())

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 ROUND_SECONDS = 30.0
+REST_SECONDS = 1.0
 CLOCK_JUMP_SECONDS = 5.0
 BEAT_PATIENCE_SECONDS = 2.0
 """How long a heartbeat waits for the round, which may just have something to mend."""
@@ -79,6 +80,7 @@ class Foreground:
             self._last_resort.is_needed = bool(self._house.close())
             poke_socket.close()
             self._stop_listening()
+            self.rest()
 
     def _live(self, poke_socket: PokeSocket) -> None:
         self._open()
@@ -91,6 +93,11 @@ class Foreground:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._note)
         signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+
+    def rest(self) -> None:
+        """Wait a moment for what goes on beside: the store is closed next."""
+        for aside in (self._round, self._pulse):
+            aside.wait(REST_SECONDS)
 
     def _stop_listening(self) -> None:
         signal.set_wakeup_fd(-1)

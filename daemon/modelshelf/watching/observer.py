@@ -59,20 +59,21 @@ class FolderObserver:
         self._observer = observer
 
     def stop(self) -> None:
-        """Stop watching and wait for the threads; harmless where nothing runs."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join()
-            self._observer = None
+        """Stop watching and wait for the threads; harmless where nothing runs, and from two threads at once."""
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.stop()
+            observer.join()
 
     def is_alive(self) -> bool:
         """Tell whether every thread behind it lives and the root is watched; where not, only a new observer helps.
 
         A removed root ends a thread; one that was unmounted or moved away ends none, and nothing is heard any more.
         """
-        if self._observer is None or not self._observer.is_healthy():
+        observer = self._observer
+        if observer is None or not observer.is_healthy():
             return False
-        return all(group.is_rooted for group in self._observer.groups)
+        return all(group.is_rooted for group in observer.groups)
 
     @property
     def watched_count(self) -> int:

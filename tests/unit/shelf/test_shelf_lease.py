@@ -86,6 +86,7 @@ def test_a_writer_that_races_with_the_probe_neither_kills_us_nor_is_held_up(mode
 
 
 def test_before_the_signal_is_ignored_nothing_is_probed(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda _number: signal.SIG_DFL)
     monkeypatch.setattr(os, "open", lambda *_arguments: pytest.fail("opened"))
     assert is_open_for_writing(model) is None
 
