@@ -56,6 +56,9 @@ NETWORK_CLOSE_SECONDS = 2.0
 """How long workers may take to give back what they hold; a stop must be done within ten seconds. A request that is under
 way is not waited for that long: all it costs is to be asked again."""
 
+DEADLINE_TIMEOUTS = 4
+"""So many timeouts a whole answer may take, however steadily it drips."""
+
 FAR_AHEAD = timedelta(days=1)
 """No task is put off for longer; one that is due later was written down while the clock was wrong."""
 
@@ -320,6 +323,7 @@ def client_settings(config: Config) -> ClientSettings:
         base_url=api.base_url,
         key=config.api_key,
         timeout_seconds=api.timeout,
+        deadline_seconds=DEADLINE_TIMEOUTS * api.timeout,
         user_agent=api.user_agent_text,
         rate_limit_per_minute=api.batch.rate_limit,
         is_outgoing_forbidden=config.is_offline,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.display import readable
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FolderOffline, ModelshelfError
 from modelshelf.logs import get_log
 from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
 from modelshelf.shelf.patience import Patience
 from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.walk import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -92,7 +94,7 @@ class Whereabouts:
     def _look_for(self, place: Place, state: FolderState) -> None:
         folder = place.folder
         try:
-            self._patience.ask(folder.id, lambda: check_presence(folder, state.file_count))
+            self._patience.ask(folder.id, lambda: check_return(place, state))
         except FolderOffline as error:
             log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
             if state.offline_since is None:
@@ -124,3 +126,14 @@ def _mounts_now() -> frozenset[bytes]:
     except ModelshelfError as error:
         log.debug("mounts_not_read", reason=str(error))
         return frozenset()
+
+
+def check_return(place: Place, state: FolderState) -> None:
+    """Raise FolderOffline unless the folder is there, and with models where models are known in it.
+
+    A bare mount point may hold a stray file, and is not to be scanned every half minute for that.
+    """
+    check_presence(place.folder, state.file_count)
+    is_populated = not state.file_count or any(listing.models for listing in walk(place.root, place.intake))
+    if not is_populated:
+        raise FolderOffline(f"{readable(place.root)} holds no model: not mounted?")

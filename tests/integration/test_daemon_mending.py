@@ -296,3 +296,23 @@ def test_a_journal_that_takes_nothing_back_does_not_keep_the_house_open(
     house.open()
     monkeypatch.setattr(type(house.hall), "close", lambda _: refuse())
     assert house.close() == []
+
+
+def test_a_bare_mount_point_with_a_stray_file_does_not_come_back_until_models_do(house: House, tmp_path: Path) -> None:
+    house.open()
+    assert notice(house, tmp_path, "known.safetensors")
+    wait_until(house.is_idle)
+    (tmp_path / "models").rename(tmp_path / "mounted")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / ".keep").touch()
+    wait_until(lambda: house.store.folders.state("shelf").offline_since is not None)
+    house.mend()
+    assert house.store.folders.state("shelf").offline_since is not None
+    (tmp_path / "models" / ".keep").unlink()
+    (tmp_path / "models").rmdir()
+    (tmp_path / "mounted").rename(tmp_path / "models")
+    house.mend()
+    wait_until(lambda: house.store.folders.state("shelf").offline_since is None)
+    known = house.store.files.at("shelf", b"known.safetensors")
+    assert known is not None
+    assert known.missing_since is None
