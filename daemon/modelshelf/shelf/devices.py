@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from dataclasses import dataclass
@@ -15,6 +16,27 @@ if TYPE_CHECKING:
 
 MOUNTS = Path("/proc/self/mountinfo")
 """The mounts that this process sees; the format is described in proc_pid_mountinfo(5)."""
+
+UNKNOWN = "unknown"
+"""A file system that nobody here has a name for: local, but not to be relied on."""
+
+_MAGIC = {
+    0xEF53: "ext4",
+    0x58465342: "xfs",
+    0x9123683E: "btrfs",
+    0x2FC12FC1: "zfs",
+    0x01021994: "tmpfs",
+    0xF2F52010: "f2fs",
+    0xCA451A4E: "bcachefs",
+    0x794C7630: "overlay",
+    0x4D44: "vfat",
+    0x6969: "nfs",
+    0xFF534D42: "cifs",
+    0xFE534D42: "smb3",
+    0x65735546: "fuse",
+    0x01021997: "9p",
+}
+"""What statfs(2) calls file systems; asked where the table of mounts does not reach, as in a chroot."""
 
 _HONEST = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "f2fs", "bcachefs"}
 """Inode numbers and ctime are kept over remounts; overlay, mergerfs, FAT and the network's file systems make them up."""
@@ -63,7 +85,7 @@ def device_of(path: Path, mounts: Path = MOUNTS) -> DeviceTraits:
     absolute = os.path.realpath(os.fsencode(path))
     try:
         device = os.stat(absolute).st_dev
-        file_system = _file_system_at(absolute, mounts.read_bytes().splitlines())
+        file_system = _file_system_at(absolute, mounts.read_bytes().splitlines()) or _file_system_by_magic(absolute)
     except OSError as error:
         raise from_os_error(error, absolute, "look at") from error
     is_local = file_system not in _SHARED and not file_system.startswith("fuse.")
@@ -85,9 +107,16 @@ def mount_table(mounts: Path = MOUNTS) -> frozenset[bytes]:
     return frozenset(b" ".join(line.split(b" ")[:5]) for line in lines)
 
 
-def _file_system_at(absolute: bytes, lines: Iterable[bytes]) -> str:
+def _file_system_by_magic(absolute: bytes) -> str:
+    answer = ctypes.create_string_buffer(512)
+    if ctypes.CDLL(None).statfs(absolute, answer) != 0:
+        return UNKNOWN
+    return _MAGIC.get(ctypes.c_long.from_buffer(answer).value & 0xFFFFFFFF, UNKNOWN)
+
+
+def _file_system_at(absolute: bytes, lines: Iterable[bytes]) -> str | None:
     """Find the longest mount point above the path; of equal ones the last covers those before."""
-    found, length = "unknown", 0
+    found, length = None, 0
     for line in lines:
         fields, _, rest = line.partition(b" - ")
         point = _unescaped(fields.split(b" ")[4])

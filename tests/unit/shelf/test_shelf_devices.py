@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelshelf.errors import FileGone
+from modelshelf.shelf import devices
 from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
 
 
@@ -83,8 +84,15 @@ def test_what_others_can_write_behind_the_kernels_back_has_no_events(tmp_path: P
     assert (found.is_local, found.is_honest, found.has_events) == (False, False, False)
 
 
-def test_a_path_under_no_known_mount_is_unknown_and_not_trusted(tmp_path: Path) -> None:
-    found = device_of(tmp_path, mounts(tmp_path, ("/elsewhere", "ext4")))
+def test_a_path_under_no_known_mount_is_known_by_what_the_kernel_calls_it(tmp_path: Path) -> None:
+    (tmp_path / "mounts").write_bytes(b"")
+    assert device_of(tmp_path, tmp_path / "mounts").file_system == device_of(tmp_path).file_system
+
+
+def test_what_nobody_has_a_name_for_is_unknown_and_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mounts").write_bytes(b"")
+    monkeypatch.setattr(devices, "_MAGIC", {})
+    found = device_of(tmp_path, tmp_path / "mounts")
     assert (found.file_system, found.is_honest) == ("unknown", False)
 
 
