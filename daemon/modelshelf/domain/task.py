@@ -50,7 +50,6 @@ class Reach(StrEnum):
 
     SAME = "same"
     FOLDER_OF_FILE = "folder of the file"
-    CONTENT_OF_FILE = "content of the file"
     FILES_OF_CONTENT = "every file of the content"
     MODEL_OF_CONTENT = "model of the content"
     FILES_OF_MODEL = "every file of the model"

@@ -58,9 +58,6 @@ def _subjects(store: Store, task: Task, reach: Reach) -> list[str]:
         case Reach.FOLDER_OF_FILE:
             file = store.files.get(int(task.subject))
             return [file.folder_id] if file else []
-        case Reach.CONTENT_OF_FILE:
-            file = store.files.get(int(task.subject))
-            return [str(file.content_id)] if file and file.content_id is not None else []
         case Reach.FILES_OF_CONTENT:
             return [str(file.id) for file in store.files.of_content(int(task.subject))]
         case Reach.MODEL_OF_CONTENT:

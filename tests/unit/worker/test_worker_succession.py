@@ -3,13 +3,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.task import ORDER, Kind, Lane, Reach, Subject, TaskKind
+from modelshelf.domain.task import TaskKind
 from modelshelf.worker.succession import successors
 from tests import builders
 
 if TYPE_CHECKING:
-    import pytest
-
     from modelshelf.domain.task import NewTask, Task
     from tests.unit.steps.step_shelf import StepShelf
 
@@ -94,11 +92,3 @@ def test_what_is_forced_is_forced_on_until_it_was_asked(shelf: StepShelf) -> Non
 def test_a_file_that_is_known_no_more_is_followed_by_nothing(shelf: StepShelf) -> None:
     assert follow(shelf, shelf.task(TaskKind.RENDER_PAGE, 4711)) == {}
     assert follow(shelf, shelf.task(TaskKind.IDENTIFY_CONTENT, 4711)) == {}
-
-
-def test_a_file_may_be_followed_by_its_content(shelf: StepShelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    order = Kind(Lane.DESK, Subject.FILE, 1, ((TaskKind.IDENTIFY_CONTENT, Reach.CONTENT_OF_FILE),))
-    monkeypatch.setitem(ORDER, TaskKind.WRITE_SIDECARS, order)
-    content_id = identified(shelf)
-    new = follow(shelf, shelf.task(TaskKind.WRITE_SIDECARS, 1), shelf.task(TaskKind.WRITE_SIDECARS, 4711))
-    assert [task.subject for task in new.values()] == [str(content_id)]
