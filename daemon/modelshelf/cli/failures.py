@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.task import Task
+    from modelshelf.store.failures import Unseen
     from modelshelf.store.reports import BrokenFile
     from modelshelf.store.store import Store
 
@@ -70,11 +71,12 @@ def failures(opening: Opening, kind: str | None, *, is_json: bool) -> None:
 
 
 def gather(store: Store, now: datetime) -> list[Failure]:
-    """Give every failure: tasks given up or waiting for another try, and files that are broken."""
+    """Give every failure: tasks given up or waiting for another try, what scans cannot see, and files that are broken."""
     from modelshelf.store.reports import Reports  # noqa: PLC0415 -- sqlite_utils comes with its package
 
     tasks = [_of_task(store, task, now) for task in store.journal.failures()]
-    return tasks + [_of_broken(file, now) for file in Reports(store.database).broken()]
+    unseen = [_of_unseen(each, now) for each in store.failures.all()]
+    return tasks + unseen + [_of_broken(file, now) for file in Reports(store.database).broken()]
 
 
 def kind_of(task: Task) -> FailureKind:
@@ -93,6 +95,26 @@ def _of_task(store: Store, task: Task, now: datetime) -> Failure:
         next_try,
     )
     return Failure(kind_of(task), row, task_json(store, task))
+
+
+def _of_unseen(unseen: Unseen, now: datetime) -> Failure:
+    where = f"{unseen.folder_id}: {readable(unseen.path) or '(the folder itself)'}"
+    step, since, reason = TaskKind.SCAN_FOLDER.value, when_text(unseen.failed_at, now), readable(unseen.reason)
+    document: JsonObject = {
+        "task_id": None,
+        "step": step,
+        "subject": "folder",
+        "subject_id": unseen.folder_id,
+        "folder": unseen.folder_id,
+        **path_json(unseen.path),
+        "state": "unseen",
+        "attempts": None,
+        "failure_kind": FailureKind.ACCESS.value,
+        "reason": unseen.reason,
+        "failed_at": moment_json(unseen.failed_at),
+        "next_try_at": None,
+    }
+    return Failure(FailureKind.ACCESS, ("-", step, where, since, reason, "next scan"), document)
 
 
 def _of_broken(file: BrokenFile, now: datetime) -> Failure:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.task import Task
     from modelshelf.store.events import Event
     from modelshelf.store.folders import FolderState
+    from modelshelf.store.former_files import FormerFile
     from modelshelf.store.reports import FileState
     from modelshelf.store.store import Store
 
@@ -56,6 +57,7 @@ class Known:
     derived: TaskKind | None
     events: Sequence[Event]
     duplicates: Sequence[ModelFile]
+    former: Sequence[FormerFile]
 
     @property
     def absolute(self) -> bytes:
@@ -82,6 +84,7 @@ def know(store: Store, file: ModelFile) -> Known:
         derived=_derived(file, content, tasks),
         events=store.events.of_file(file.id, EVENTS_SHOWN),
         duplicates=[each for each in twins if each.id != file.id],
+        former=store.files.former(file.folder_id, file.path),
     )
 
 

@@ -13,6 +13,7 @@ from modelshelf.cli.subjects import task_json
 from modelshelf.cli.wording import count_text, moment_json, path_json, size_text, value_text, when_text
 from modelshelf.clock import SystemClock
 from modelshelf.domain.display import readable
+from modelshelf.domain.fact import Field
 from modelshelf.domain.task import Task, TaskState
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from modelshelf.cli.opening import Opening
     from modelshelf.domain.fact import Fact
     from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.store.former_files import FormerFile
     from modelshelf.store.store import Store
 
 
@@ -49,6 +51,10 @@ def show_known(opening: Opening, known: Known) -> None:
         show_heading(f"The same bytes in {count_text(len(known.duplicates), 'other file', 'other files')}")
         for each in known.duplicates:
             show_line(f"{each.folder_id}: {readable(each.path)}")
+    if known.former:
+        show_heading("What lay here before")
+        columns = ("until", "name", "size", "sha256")
+        show_table(columns, [_former_row(each, now) for each in known.former])
     if known.events:
         show_heading("What happened")
         rows = [(when_text(each.happened_at, now), each.name, value_text(each.details)) for each in known.events]
@@ -97,6 +103,11 @@ def _fact_row(facts: Sequence[Fact]) -> tuple[str, ...]:
     chosen, *lost = facts
     others = "; ".join(f"{fact.source}: {value_text(fact.value)}" for fact in lost)
     return chosen.field.value, value_text(chosen.value), chosen.source.value, others or "-"
+
+
+def _former_row(former: FormerFile, now: datetime) -> tuple[str, ...]:
+    name = value_text(former.values.get(Field.NAME, "-"))
+    return when_text(former.superseded_at, now), name, size_text(former.size_bytes), former.sha256 or "-"
 
 
 def _show_owed(opening: Opening, known: Known, now: datetime) -> None:
@@ -169,11 +180,22 @@ def document(store: Store, known: Known) -> JsonObject:
         "owed": [task_json(store, task) for task in known.tasks],
         "owed_without_task": known.derived.value if known.derived else None,
         "duplicates": [{"folder": each.folder_id, **path_json(each.path)} for each in known.duplicates],
+        "former": [_former_json(each) for each in known.former],
         "events": [
             {"event": each.name, "at": moment_json(each.happened_at), "details": each.details} for each in known.events
         ],
         "offline_since": moment_json(known.folder.offline_since),
         "offline_reason": known.folder.offline_reason,
+    }
+
+
+def _former_json(former: FormerFile) -> JsonObject:
+    return {
+        "size_bytes": former.size_bytes,
+        "sha256": former.sha256,
+        "values": {field.value: value for field, value in former.values.items()},
+        "first_seen_at": moment_json(former.first_seen_at),
+        "superseded_at": moment_json(former.superseded_at),
     }
 
 

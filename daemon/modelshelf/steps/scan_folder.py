@@ -54,7 +54,7 @@ class Sweep:
     touched: list[int] = field(default_factory=list)
     urgent: list[int] = field(default_factory=list)
     visited: set[bytes] = field(default_factory=set)
-    unreadable: list[bytes] = field(default_factory=list)
+    unseen: dict[bytes, str] = field(default_factory=dict)
     has_traces: bool = False
     offline_reason: str | None = None
 
@@ -158,7 +158,7 @@ class ScanFolder:
     def _compare(self, sweep: Sweep, listing: Listing) -> None:
         sweep.visited.add(listing.directory)
         if listing.error is not None:
-            sweep.unreadable.append(listing.directory)
+            sweep.unseen[listing.directory] = str(listing.error)
             log.warning("directory_not_read", path=readable(listing.directory), reason=str(listing.error))
             return
         self._clear(sweep.place, listing)
@@ -168,17 +168,17 @@ class ScanFolder:
             self._look(sweep, path, fingerprint, rows.get(path), listing.names)
         self._compare_companions(sweep, listing, rows)
         unknown = self._problems(listing)
-        sweep.unreadable += unknown
+        sweep.unseen |= unknown
         seen = {*listing.models, *unknown}
         gone = [row for path, row in rows.items() if row.missing_since is None and path not in seen]
         sweep.gone += gone
         sweep.has_traces = sweep.has_traces or any(has_left_traces(row, listing.names) for row in gone)
 
-    def _problems(self, listing: Listing) -> list[bytes]:
-        """Give what could not be looked at: it is neither there nor gone."""
+    def _problems(self, listing: Listing) -> dict[bytes, str]:
+        """Give what could not be looked at, and why: it is neither there nor gone."""
         for problem in listing.problems:
             log.warning("file_not_judged", path=readable(problem.path), reason=problem.reason)
-        return [problem.path for problem in listing.problems]
+        return {problem.path: problem.reason for problem in listing.problems}
 
     def _clear(self, place: Place, listing: Listing) -> None:
         """Remove our own unfinished files of before this daemon's start: a kill left them."""
@@ -208,7 +208,7 @@ class ScanFolder:
     def _find_gone_directories(self, sweep: Sweep) -> None:
         folder_id = sweep.place.folder.id
         for directory in self.store.files.directories_below(folder_id, sweep.task.path):
-            is_unknown = any(is_within(directory, blind) for blind in sweep.unreadable)
+            is_unknown = any(is_within(directory, blind) for blind in sweep.unseen)
             if directory in sweep.visited or is_unknown:
                 continue
             rows = self.store.files.in_directory(folder_id, directory).values()
@@ -236,6 +236,7 @@ class ScanFolder:
         if sweep.offline_reason is not None:
             self._record_offline(folder_id, sweep.offline_reason)
             return sweep.notes.new
+        self.store.failures.settle(folder_id, task.path, sweep.unseen, now)
         gone = [row for row in sweep.gone if self._is_gone(sweep.place, row)]
         if gone:
             self._record_missing(sweep, gone)
@@ -290,7 +291,7 @@ def check_population(sweep: Sweep) -> None:
 
     A bare mount point may hold a stray file or a page of ours, so that it is not empty.
     """
-    if sweep.task.path or sweep.notes.total or sweep.unreadable or not sweep.gone or sweep.has_traces:
+    if sweep.task.path or sweep.notes.total or sweep.unseen or not sweep.gone or sweep.has_traces:
         return
     raise FolderOffline(
         f"{readable(sweep.place.root)} has none of the {len(sweep.gone)} files known in it, nor anything beside them: "

@@ -30,8 +30,9 @@ _COLUMNS = """f.id AS file_id, f.folder_id, f.directory, f.name, f.size_bytes, f
     f.waiting_reason, f.missing_since, f.first_seen_at, h.format, h.verdict, h.reason, c.sha256, c.version_id"""
 _BESIDE = "LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"
 _FILE = f"SELECT {_COLUMNS} FROM files f {_BESIDE} WHERE f.id = ?"  # noqa: S608 - constants only
-_SELECT = f"""SELECT {_COLUMNS}, e.effective, e.preview, e.has_page
-    FROM entries e JOIN files f ON f.id = e.file_id AND f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' {_BESIDE}"""  # noqa: S608 - constants only
+_SELECT = f"""SELECT {_COLUMNS}, e.effective, e.has_page, p.path AS preview
+    FROM entries e JOIN files f ON f.id = e.file_id AND f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' {_BESIDE}
+    LEFT JOIN previews p ON p.file_id = f.id"""  # noqa: S608 - constants only
 _OF_FOLDER = f"{_SELECT} WHERE f.folder_id = ? AND f.missing_since IS NULL ORDER BY f.directory, f.name"
 _PAGE_OF_FOLDER = f"""{_SELECT}
     WHERE f.folder_id = ? AND (f.directory, f.name) > (?, ?) AND f.missing_since IS NULL
@@ -54,6 +55,8 @@ _PUT = """INSERT INTO entries (file_id, name, model_type, base_model, creator, s
     ON CONFLICT (file_id) DO UPDATE SET name = excluded.name, model_type = excluded.model_type,
         base_model = excluded.base_model, creator = excluded.creator, search_text = excluded.search_text,
         effective = excluded.effective, digest = excluded.digest"""
+_PUT_PREVIEW = """INSERT INTO previews (file_id, path) SELECT id, ?2 FROM files WHERE id = ?1
+    ON CONFLICT (file_id) DO UPDATE SET path = excluded.path WHERE path IS NOT excluded.path"""
 _FILTERED = (Field.MODEL_TYPE, Field.BASE_MODEL, Field.CREATOR)
 _SEARCHED = (Field.NAME, Field.TRAINED_WORDS, Field.TAGS, Field.CREATOR)
 
@@ -101,17 +104,19 @@ class Entries:
 
     def set_preview(self, file_id: int, preview: bytes | None) -> None:
         """Keep where the file's picture lies, relative to the folder; None where it has none."""
-        self._set(file_id, "UPDATE entries SET preview = ?1 WHERE file_id = ?2 AND preview IS NOT ?1", preview)
+        if preview is None:
+            self._database.execute("DELETE FROM previews WHERE file_id = ?", (file_id,))
+        else:
+            self._database.execute(_PUT_PREVIEW, (file_id, preview))
 
     def set_page(self, file_id: int, *, has_page: bool) -> None:
         """Keep whether the file has a page."""
-        self._set(file_id, "UPDATE entries SET has_page = ?1 WHERE file_id = ?2 AND has_page IS NOT ?1", has_page)
-
-    def _set(self, file_id: int, sql: str, value: bytes | bool | None) -> None:  # noqa: FBT001 - a column's value
         with self._database.transaction():
             if self._database.row("SELECT 1 FROM entries WHERE file_id = ?", (file_id,)) is None:
                 self._refresh_one(file_id)
-            self._database.execute(sql, (value, file_id))
+            self._database.execute(
+                "UPDATE entries SET has_page = ?1 WHERE file_id = ?2 AND has_page IS NOT ?1", (has_page, file_id)
+            )
 
     def _refresh_one(self, file_id: int) -> bool:
         file = self._database.row(_FILE, (file_id,))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.clock import SystemClock
-from modelshelf.domain.display import readable
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.store.columns import big, from_epoch, id_list, text, to_epoch
-from modelshelf.store.events import Events
 from modelshelf.store.file_rows import columns_of, file_from, split
+from modelshelf.store.former_files import former_at, keep_former
 from modelshelf.store.headers import header_of, put_header
 from modelshelf.store.task_rows import KINDS_OF_FILES
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelshelf.domain.header import Header
-    from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.model_file import Fingerprint, ModelFile
     from modelshelf.store.database import Database, Parameters
+    from modelshelf.store.former_files import FormerFile
 
 _ADD = """INSERT INTO files (folder_id, directory, name, size_bytes, mtime_ns, ctime_ns, inode,
         priority, waiting_reason, run_id, first_seen_at, last_changed_at)
@@ -43,8 +42,6 @@ _MOVE_TASKS = f"""UPDATE tasks SET folder_id = ?
 _RAISE = "UPDATE files SET priority = ?1 WHERE id = ?2 AND priority < ?1"
 _RAISE_READING = """UPDATE tasks SET priority = ?1
     WHERE kind IN ('inspect_file', 'hash_file') AND subject = CAST(?2 AS TEXT) AND state = 'queued' AND priority < ?1"""
-_WHAT_WAS_KNOWN = """SELECT c.sha256, e.name FROM files f
-    LEFT JOIN contents c ON c.id = f.content_id LEFT JOIN entries e ON e.file_id = f.id WHERE f.id = ?"""
 _AT = "SELECT * FROM files WHERE folder_id = ? AND directory = ? AND name = ?"
 _DIRECTORIES = """SELECT DISTINCT directory FROM files
     WHERE folder_id = :folder AND missing_since IS NULL
@@ -188,29 +185,25 @@ class Files:
     ) -> None:
         """Keep that the file lies elsewhere now, with all that is known of it; it is there again if it was missing.
 
-        A path holds one file: what was known at the new one is merged away, with its tasks, and stays as an event of the
-        file that lies there now, at `now` or by the machine's clock.
+        A path holds one file: the one that was known at the new path owes nothing any more, and its record is kept as a
+        FormerFile, superseded at `now` or by the machine's clock.
         """
         with self._database.transaction():
             known = self.at(folder_id, path)
             if known is not None and known.id != file_id:
-                self._supersede(known, file_id, SystemClock().now() if now is None else now)
+                self._supersede(known, SystemClock().now() if now is None else now)
             self._database.execute(_MOVE, (folder_id, *split(path), *columns_of(fingerprint), file_id))
             self._database.execute(_MOVE_TASKS, (folder_id, file_id))
 
-    def _supersede(self, old: ModelFile, file_id: int, now: datetime) -> None:
-        known = self._database.rows(_WHAT_WAS_KNOWN, (old.id,))[0]
-        details: JsonObject = {
-            "path": readable(old.path),
-            "name": known["name"],
-            "sha256": known["sha256"],
-            "size_bytes": old.fingerprint.size_bytes,
-            "missing_since": old.missing_since.isoformat() if old.missing_since else None,
-        }
-        Events(self._database).add("file_superseded", now, file_id=file_id, folder_id=old.folder_id, details=details)
+    def _supersede(self, old: ModelFile, now: datetime) -> None:
+        keep_former(self._database, old.id, now)
         self._database.execute(_FORGET_TASKS, (old.id,))
         self._database.execute(_MOVE_TASKS, ("", old.id))
         self._database.execute("DELETE FROM files WHERE id = ?", (old.id,))
+
+    def former(self, folder_id: str, path: bytes) -> list[FormerFile]:
+        """Give what lay at this path before another known file was moved there, the latest first."""
+        return former_at(self._database, folder_id, path)
 
     def mark_missing(self, file_ids: Iterable[int], now: datetime) -> None:
         """Keep that these files are gone; those that are missing already keep their time."""

@@ -10,6 +10,7 @@ from modelshelf.store.database import Database
 from modelshelf.store.entries import Entries
 from modelshelf.store.events import Events
 from modelshelf.store.facts import FactTable
+from modelshelf.store.failures import Failures
 from modelshelf.store.files import Files
 from modelshelf.store.folders import Folders
 from modelshelf.store.journal import Journal
@@ -36,6 +37,7 @@ class Store:
     ledger: Ledger
     runs: Runs
     events: Events
+    failures: Failures
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -65,4 +67,5 @@ class Store:
             ledger=Ledger(database),
             runs=Runs(database),
             events=Events(database),
+            failures=Failures(database),
         )

@@ -276,6 +276,11 @@ def test_an_unreadable_directory_is_never_judged(
     assert shelf.file("dark/one.safetensors").missing_since is None
     assert shelf.file("dark/deeper/two.safetensors").missing_since is None
     assert (shelf.file("light/three.safetensors").missing_since is not None) is (subject == "folder")
+    (unseen,) = shelf.store.failures.all()
+    assert (unseen.path, "Permission denied" in unseen.reason) == (b"dark", True)
+    monkeypatch.undo()
+    shelf.look_through(path="dark" if subject == "path" else "")
+    assert shelf.store.failures.all() == []
 
 
 def _make_unreadable(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

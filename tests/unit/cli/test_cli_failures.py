@@ -72,6 +72,21 @@ def test_json_tells_what_each_failure_is_about(failing: CliShelf) -> None:
     assert found["write_sidecars"]["next_try_at"] is None
 
 
+def test_a_directory_that_cannot_be_seen_is_a_failure_of_access(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        store.failures.settle("loras", b"", {b"dark\xff": "Permission denied", b"": "Input/output error"}, THEN)
+    out = shelf.run("failures").out
+    assert "Access to files and folders: 2 failures" in out
+    assert "loras: dark\\xff" in out
+    assert "loras: (the folder itself)" in out
+    assert "next scan" in out
+    found = shelf.run("failures", "--json").document["failures"]
+    assert [(each["reason"], each["state"], each["failed_at"]) for each in found] == [
+        ("Input/output error", "unseen", "2026-03-04T05:06:07.000Z"),
+        ("Permission denied", "unseen", "2026-03-04T05:06:07.000Z"),
+    ]
+
+
 def test_the_time_a_file_was_found_broken_is_that_of_its_event(shelf: CliShelf) -> None:
     with shelf.store() as store:
         file_id = add_broken(store, b"broken.safetensors")

@@ -10,6 +10,7 @@ import pytest
 from modelshelf.cli import why
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.model_file import Fingerprint
 from modelshelf.domain.task import Lane, NewTask, TaskKind
 from modelshelf.store.ledger import Writing
 from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_broken, add_read, hashes
@@ -270,6 +271,21 @@ def test_files_with_the_same_bytes_and_what_happened_are_shown(shelf: CliShelf) 
     found = ask(shelf, "ink.safetensors")
     assert found["duplicates"] == [{"folder": "checkpoints", "path": "copy.safetensors"}]
     assert [each["event"] for each in found["events"]] == ["file_returned", "file_moved"]
+
+
+def test_what_lay_at_the_path_before_is_shown(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        moved, _ = add_read(store, b"ink.safetensors", 1)
+        over, _ = add_read(store, b"over.safetensors", 2)
+        store.facts.replace_of_file(over, Source.FORGE, [Fact(Field.NAME, Source.FORGE, "Old name")])
+        store.entries.refresh([over])
+        store.files.move(moved, "loras", b"over.safetensors", Fingerprint(1, 2, 3, 4), THEN)
+    out = shelf.run("why", "over.safetensors").out
+    assert "What lay here before" in out
+    assert "Old name" in out
+    (former,) = ask(shelf, "over.safetensors")["former"]
+    assert (former["values"]["name"], former["superseded_at"]) == ("Old name", "2026-03-04T05:06:07.000Z")
+    assert former["sha256"] not in {None, ask(shelf, "over.safetensors")["hashes"]["sha256"]}
 
 
 def test_a_file_about_which_nothing_is_owed_says_so(shelf: CliShelf) -> None:

@@ -254,6 +254,7 @@ def test_a_picture_and_a_page_can_be_kept_before_the_first_refresh(store: Store)
     first, second = add_file(store, b"x"), add_file(store, b"y")
     store.entries.set_preview(first, b"x.preview\xff.png")
     store.entries.set_page(second, has_page=True)
+    store.entries.refresh([first])
     assert (get(store, first).preview, get(store, first).has_page) == (b"x.preview\xff.png", False)
     assert (get(store, second).preview, get(store, second).has_page) == (None, True)
 

@@ -11,6 +11,7 @@ from modelshelf.domain.model_file import Fingerprint, ModelFile, ScanPhase
 from modelshelf.domain.task import Lane, Priority, TaskKind
 from modelshelf.errors import StoreError
 from modelshelf.store.files import NewFile
+from modelshelf.store.former_files import FormerFile
 from tests.unit.store.store_builders import (
     DAY,
     NOW,
@@ -263,30 +264,27 @@ def test_a_file_moved_onto_a_missing_one_merges_it_away_with_its_tasks(store: St
     assert store.journal.owed()[TaskKind.ENRICH_MODEL] == 1
 
 
-def test_what_was_known_of_a_file_merged_away_is_told_by_the_one_that_took_its_place(store: Store) -> None:
+def test_the_record_of_a_file_merged_away_is_kept_for_its_path(store: Store) -> None:
     moved, (target, _) = add_file(store, b"x"), add_read_file(store, b"d/y\xff", 7)
     store.facts.replace_of_file(target, Source.FORGE, [Fact(Field.NAME, Source.FORGE, "Old name")])
     store.entries.refresh([target])
     store.files.mark_missing([target], NOW)
     store.files.move(moved, "a", b"d/y\xff", fingerprint(3), NOW + DAY)
-    (event,) = store.events.of_file(moved, 5)
-    assert (event.name, event.happened_at, event.folder_id) == ("file_superseded", NOW + DAY, "a")
-    assert event.details == {
-        "path": "d/y\\xff",
-        "name": "Old name",
-        "sha256": hashes(7).sha256,
-        "size_bytes": 1000,
-        "missing_since": NOW.isoformat(),
-    }
+    assert store.files.former("a", b"d/y\xff") == [
+        FormerFile(1000, hashes(7).sha256, {Field.NAME: "Old name"}, NOW, NOW + DAY)
+    ]
 
 
-def test_of_a_file_merged_away_that_was_never_read_the_path_is_told(store: Store) -> None:
-    moved, _ = add_file(store, b"x"), add_file(store, b"y")
-    store.files.move(moved, "a", b"y", fingerprint(3))
-    (event,) = store.events.of_file(moved, 5)
-    assert (event.details["path"], event.details["sha256"], event.details["missing_since"]) == ("y", None, None)
-    store.files.move(moved, "a", b"z", fingerprint(3))
-    assert len(store.events.latest(5)) == 1
+def test_the_records_of_one_path_are_kept_one_after_the_other(store: Store) -> None:
+    first, second, _ = add_file(store, b"x"), add_file(store, b"w"), add_file(store, b"y", size_bytes=7)
+    store.files.move(first, "a", b"y", fingerprint(3), NOW)
+    store.files.move(second, "a", b"y", fingerprint(4), NOW + DAY)
+    assert [(each.size_bytes, each.sha256, each.values) for each in store.files.former("a", b"y")] == [
+        (fingerprint(3).size_bytes, None, {}),
+        (7, None, {}),
+    ]
+    store.files.move(second, "a", b"z", fingerprint(4), NOW + DAY)
+    assert store.files.former("a", b"z") == []
 
 
 def test_a_task_in_hand_of_a_file_merged_away_belongs_to_no_folder(store: Store) -> None:

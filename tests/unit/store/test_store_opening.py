@@ -12,6 +12,7 @@ from modelshelf.errors import DiskFull, StoreError
 from modelshelf.store.database import Database
 from modelshelf.store.migrations import APPLICATION_ID, MIGRATIONS
 from modelshelf.store.opening import copy, schema_version
+from modelshelf.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,6 +200,24 @@ def test_the_backup_holds_what_is_in_the_wal_alone(path: Path) -> None:
         other.commit()
         Database.open(path, (*MIGRATIONS, add_colour)).close()
     assert folder_ids(path.with_name(f"modelshelf.db.before-{len(MIGRATIONS) + 1}")) == ["a", "b"]
+
+
+def test_pictures_of_the_first_schema_keep_their_place(path: Path) -> None:
+    database = Database.open(path, MIGRATIONS[:1])
+    database.execute("INSERT INTO folders (id, path) VALUES ('a', x'2F61')")
+    for file_id, preview in ((1, "x'786666'"), (2, "NULL")):
+        database.execute(
+            f"""INSERT INTO files (id, folder_id, directory, name, size_bytes, mtime_ns, ctime_ns, inode, priority,
+                first_seen_at, last_changed_at) VALUES ({file_id}, 'a', x'', x'0{file_id}', 1, 1, 1, 1, 1, 1.0, 1.0)"""
+        )
+        database.execute(
+            f"""INSERT INTO entries (file_id, name, search_text, effective, digest, preview)
+                VALUES ({file_id}, 'n', 'n', '{{}}', x'', {preview})"""
+        )
+    database.close()
+    store = Store.open(path)
+    assert [entry.preview for entry in store.entries.of_folder("a")] == [b"xff", None]
+    store.close()
 
 
 def test_a_migration_runs_once(path: Path) -> None:
