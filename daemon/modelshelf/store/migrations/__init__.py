@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlite_utils import Database as SqliteUtils
 from sqlite_utils import Migrations
 
-from modelshelf.store.migrations import m0001_initial, m0002_previews_and_failures
+from modelshelf.store.migrations import m0001_initial, m0002_previews_and_failures, m0003_standing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x6D6F7368
 """`mosh` in the file's header: SQLite's own way to tell whose database it is."""
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_initial.apply, m0002_previews_and_failures.apply)
+MIGRATIONS: tuple[Migration, ...] = (
+    m0001_initial.apply,
+    m0002_previews_and_failures.apply,
+    m0003_standing.apply,
+)
 """Only ever appended to. The schema's version is how many have run, kept as `user_version`."""
 
 
