@@ -144,7 +144,8 @@ def test_ctrl_c_leaves_the_rest_noted_and_the_lock_free(shelf: Shelf) -> None:
     assert process.returncode == 130
     assert "what is left stays noted" in err
     status = shelf.ask("status")
-    assert status["owed"] == {"hash_file": 1}
+    assert status["owed"].pop("hash_file") == 1
+    assert status["owed"] in ({}, {"render_gallery": 1})  # it may have been begun or not
     assert status["daemon"]["is_running"] is False
 
 
