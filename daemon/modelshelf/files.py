@@ -46,49 +46,70 @@ class _Old:
     attributes: dict[str, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """How a file is written: over what, over nothing but what, telling whom, and not beyond where."""
+
+    old: _Old | None
+    expected: os.stat_result | None
+    on_ready: Callable[[os.stat_result], None] | None
+    within: Path | None
+
+
 def replace_file(
     path: Path,
     content: bytes,
     *,
     expected: os.stat_result | None = None,
     on_ready: Callable[[os.stat_result], None] | None = None,
+    within: Path | None = None,
 ) -> os.stat_result:
     """Put `content` at `path`, over the regular file that may be there, and give the result's stat.
 
     The new file gets the old one's owner, group, mode, ACL and user attributes; where that is not permitted nothing is
     replaced. `on_ready` is called with the stat (size and mtime stay) before the file appears. Equal content: nothing is
     touched and `on_ready` is not called. WriteRefused: a symlink, a directory, a read-only file or one of another owner is
-    in the way. FileChanged: the file is not the `expected` one, or a file appeared meanwhile.
+    in the way, or a directory on the way leads out of `within`. FileChanged: the file is not the `expected` one, or a file
+    appeared meanwhile.
     """
     with _translated(path, "write"):
         old = _old(path)
         _demand_expected(path, old.status if old else None, expected)
         if old is None:
-            return _written(path, content, None, expected, on_ready)
+            return _written(path, content, _Manner(None, expected, on_ready, within))
         _demand_writable(path, old.status)
         if _holds(path, old.status, content):
             return old.status
-        return _written(path, content, old, expected or old.status, on_ready)
+        return _written(path, content, _Manner(old, expected or old.status, on_ready, within))
 
 
 def create_file(
-    path: Path, content: bytes, *, on_ready: Callable[[os.stat_result], None] | None = None
+    path: Path,
+    content: bytes,
+    *,
+    on_ready: Callable[[os.stat_result], None] | None = None,
+    within: Path | None = None,
 ) -> os.stat_result:
     """Put `content` at `path` where nothing is; WriteRefused if anything is, even a dangling symlink."""
     with _translated(path, "write"):
         if os.path.lexists(path):
             raise _in_the_way(path)
         try:
-            return _written(path, content, None, None, on_ready)
+            return _written(path, content, _Manner(None, None, on_ready, within))
         except FileChanged:
             raise _in_the_way(path) from None
 
 
-def remove_file(path: Path, *, expected: os.stat_result) -> None:
-    """Remove a file of ours; FileChanged if it is not the `expected` one any more."""
+def remove_file(path: Path, *, expected: os.stat_result, within: Path | None = None) -> None:
+    """Remove a file of ours; FileChanged if it is not the `expected` one any more, WriteRefused if it lies not `within`."""
     with _translated(path, "remove"):
-        _demand_expected(path, path.lstat(), expected)
-        path.unlink()
+        directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _demand_within(directory, path, within)
+            _demand_expected(path, os.lstat(path.name, dir_fd=directory), expected)
+            os.unlink(path.name, dir_fd=directory)
+        finally:
+            os.close(directory)
         _sync_directory(path.parent)
 
 
@@ -141,20 +162,17 @@ def is_leftover(name: bytes) -> bool:
 
 def remove_leftovers(directory: Path, *, older_than_seconds: float = LEFTOVER_AGE_SECONDS) -> int:
     """Delete our own temporary files that a crash left in `directory`, and give how many; others' files are never touched."""
-    removed = 0
     oldest_kept = time.time() - older_than_seconds
     with _translated(directory, "list"), os.scandir(os.fsencode(directory)) as entries:
-        for entry in [each for each in entries if is_leftover(each.name) and _is_stale(each, oldest_kept)]:
-            removed += _is_removed(Path(os.fsdecode(entry.path)))
-    return removed
+        stale = [each for each in entries if is_leftover(each.name) and _is_stale(each, oldest_kept)]
+        return sum(_is_removed(Path(os.fsdecode(each.path))) for each in stale)
 
 
 def _is_removed(path: Path) -> bool:
-    try:
+    with suppress(FileNotFoundError):
         path.unlink()
-    except FileNotFoundError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _is_stale(entry: os.DirEntry[bytes], oldest_kept: float) -> bool:
@@ -233,20 +251,15 @@ def _holds(path: Path, status: os.stat_result, content: bytes) -> bool:
         return False  # budget: what cannot be read is not known to be equal, so it is replaced
 
 
-def _written(
-    path: Path,
-    content: bytes,
-    old: _Old | None,
-    expected: os.stat_result | None,
-    on_ready: Callable[[os.stat_result], None] | None,
-) -> os.stat_result:
+def _written(path: Path, content: bytes, manner: _Manner) -> os.stat_result:
     temporary = path.with_name(_temporary_name(path.name))
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if old else 0o666)
+    mode = 0o600 if manner.old else 0o666
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
-        ready = _fill(descriptor, path, content, old)
-        if on_ready is not None:
-            on_ready(ready)
-        _put(temporary, path, expected)
+        ready = _fill(descriptor, path, content, manner)
+        if manner.on_ready is not None:
+            manner.on_ready(ready)
+        _put(temporary, path, manner.expected)
         _sync_directory(path.parent)
         return path.lstat()
     finally:
@@ -262,12 +275,25 @@ def _temporary_name(name: str) -> str:
     return f".{os.fsdecode(kept)}.modelshelf-{secrets.token_hex(8)}.tmp"
 
 
-def _fill(descriptor: int, path: Path, content: bytes, old: _Old | None) -> os.stat_result:
+def _demand_within(descriptor: int, path: Path, within: Path | None) -> None:
+    """Ask the kernel where an open file really lies: whatever is swapped on its way afterwards, its name is found no more."""
+    if within is None:
+        return
+    found = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    border = os.path.realpath(within)
+    if found != border and not found.startswith(border.rstrip("/") + "/"):
+        raise WriteRefused(
+            f"{readable(path)} does not lie in {readable(within)}: a directory on its way leads to {readable(found)}"
+        )
+
+
+def _fill(descriptor: int, path: Path, content: bytes, manner: _Manner) -> os.stat_result:
     with os.fdopen(descriptor, "wb") as opened:
+        _demand_within(descriptor, path, manner.within)
         opened.write(content)
         opened.flush()
-        if old is not None:
-            _take_after(descriptor, path, old)
+        if manner.old is not None:
+            _take_after(descriptor, path, manner.old)
         os.fsync(descriptor)
         return os.fstat(descriptor)
 

@@ -27,7 +27,10 @@ PAUSE_SECONDS = 30.0
 
 LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 
-_NUMBER = re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*")
+MOST_COMMAS = 1_000_000
+"""Bounds the memory that short values take. Civitai writes one in 40 bytes; `[],` over and over needs 25 times its size."""
+
+_NUMBER = re.compile(r"[ \t]*[0-9]+(\.[0-9]+)?[ \t]*")
 
 _REFUSALS: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "it finds this request malformed",
@@ -58,6 +61,10 @@ _FORBIDDING = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.UNAVAIL
 
 class QuestionRefused(CivitaiRefused):
     """Civitai refuses this one question; others may be answered."""
+
+
+class AnswerTooLarge(QuestionRefused):
+    """The answer is larger than we are ready to hold in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,8 @@ def _is_miss(answer: Answer) -> bool:
 def _json(answer: Answer) -> JsonObject | list[JsonValue]:
     """Parse leniently: real bodies have held raw control characters (civitai/cli issue 525)."""
     body: JsonValue = None
+    if answer.content.count(b",") > MOST_COMMAS:
+        raise AnswerTooLarge(f"{answer.host} answered {answer.status} with more values than any record has")
     if not answer.is_page:
         try:
             document = answer.content.decode("utf-8-sig", "replace")

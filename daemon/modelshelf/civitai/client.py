@@ -7,14 +7,14 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 
-from modelshelf.civitai.answers import QuestionRefused, picture_failure, read
+from modelshelf.civitai.answers import AnswerTooLarge, QuestionRefused, picture_failure, read
 from modelshelf.civitai.edge import thumbnail_url
 from modelshelf.civitai.lenient import as_object, integer
 from modelshelf.civitai.matching import by_hash, has_unexplained
 from modelshelf.civitai.pacing import Pacing
 from modelshelf.civitai.payload import parse_model, parse_version
 from modelshelf.civitai.settings import ClientSettings
-from modelshelf.civitai.transport import AnswerTooLarge, Question, Transport
+from modelshelf.civitai.transport import Question, Transport
 from modelshelf.clock import SystemClock
 from modelshelf.errors import CivitaiRateLimited, CivitaiUnavailable
 
@@ -165,11 +165,11 @@ class CivitaiClient:
         """Give the list that a batch question is answered with, None where the hashes must be asked for singly."""
         try:
             answer = self._ask(path, [*sha256s])
+            if answer.status in _NO_BATCH or (answer.status == HTTPStatus.OK and answer.is_page):
+                return None
+            body = self._read(answer)
         except AnswerTooLarge:
             return None
-        if answer.status in _NO_BATCH or (answer.status == HTTPStatus.OK and answer.is_page):
-            return None
-        body = self._read(answer)
         if not isinstance(body, list):
             raise CivitaiUnavailable(f"{answer.host} answered {answer.status} with something that is not a list")
         return body

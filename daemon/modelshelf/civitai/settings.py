@@ -20,7 +20,7 @@ class ClientSettings:
     key: str | None = field(default=None, repr=False)
     timeout_seconds: float = 30
     user_agent: str = f"modelshelf/{__version__}"
-    max_body_bytes: int = 64 * 1024 * 1024
+    max_body_bytes: int = 32 * 1024 * 1024
     rate_limit_per_minute: int | None = 100
     is_outgoing_forbidden: bool = False
     deadline_seconds: float = 300

@@ -1,4 +1,4 @@
-"""One exchange over HTTP, within bounds: of time, of size, of hops, and of who gets to see the key."""
+"""One exchange over HTTP, within bounds: of time, of size, of hops, of how far, and of who gets to see the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import requests
 import urllib3.exceptions
 from requests.utils import get_environ_proxies
 
-from modelshelf.civitai.answers import Answer, QuestionRefused
+from modelshelf.civitai.answers import Answer, AnswerTooLarge, QuestionRefused
+from modelshelf.civitai.reach import GuardedAdapter, Reach
 from modelshelf.domain.display import readable
 from modelshelf.errors import CivitaiUnavailable
 
@@ -27,10 +28,6 @@ MAX_HOPS = 5
 _CHUNK_BYTES = 64 * 1024
 _REDIRECTS = {301, 302, 303, 307, 308}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class AnswerTooLarge(QuestionRefused):
-    """The answer is larger than we are ready to hold in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,9 @@ class Transport:
         self._key = "".join((settings.key or "").split())
         self._session = _Session()
         self._session.trust_env = False
+        self._reach = Reach(self._home[1] if self._home else None)
+        for scheme in _DEFAULT_PORTS:
+            self._session.mount(f"{scheme}://", GuardedAdapter(self._reach, settings.deadline_seconds))
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def close(self) -> None:
@@ -85,8 +85,10 @@ class Transport:
         raise CivitaiUnavailable(f"{_host(question.url)} redirects more than {MAX_HOPS} times")
 
     def _send(self, question: Question, url: str) -> requests.Response:
-        if _origin(url) is None:
+        origin = _origin(url)
+        if origin is None:
             raise QuestionRefused(f"{readable(url)[:200]!r} is not a web address")
+        self._reach.require_name(origin[1])
         try:
             return self._session.request(
                 question.method,

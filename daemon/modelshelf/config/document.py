@@ -17,8 +17,8 @@ from modelshelf.config.problem import KeyPath, Problem
 if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonValue
 
-MAX_BYTES = 262_144
-MAX_VALUES = 20_000
+MAX_BYTES = 131_072
+MAX_VALUES = 10_000
 MAX_DEPTH = 32
 MAX_MERGES = 200
 MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -139,7 +139,7 @@ class _Reading:
             return str(node.value)
         try:
             value: JsonValue = self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError, KeyError):
+        except (yaml.YAMLError, ValueError, LookupError, ArithmeticError):
             self._report(path, line, "this value cannot be read; put it in quotes")
             return None
         return value

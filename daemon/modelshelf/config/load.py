@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,14 @@ from pydantic import ValidationError
 
 from modelshelf.config.checks import find_overlaps, find_problems, find_warnings
 from modelshelf.config.config import Config
-from modelshelf.config.document import Document, read_document
+from modelshelf.config.document import MAX_BYTES, Document, read_document
 from modelshelf.config.explain import explain
 from modelshelf.config.job import jobs_of
 from modelshelf.config.outputs import outputs_of
 from modelshelf.config.problem import KeyPath, Problem, report
 from modelshelf.config.schema import ConfigFile
 from modelshelf.config.sightings import look_at
-from modelshelf.config.variables import Filled, fill_in
+from modelshelf.config.variables import SECRET_PATHS, Filled, fill_in
 from modelshelf.domain.display import readable
 from modelshelf.errors import ConfigError
 from modelshelf.logs import MIN_SECRET_CHARACTERS, REDACTED
@@ -58,7 +59,8 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
 
 def _read(path: Path) -> Document:
     try:
-        return read_document(path.read_bytes())
+        with path.open("rb") as file:
+            return read_document(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise ConfigError(
             f"{readable(path)}: cannot be read: {error.strerror}; see that it exists and is yours to read"
@@ -77,25 +79,35 @@ def _validate(value: Any, context: Mapping[str, str]) -> tuple[ConfigFile | None
     except ValidationError as error:
         problems = explain(error)
     try:
-        return ConfigFile.model_validate(_without(value, {each.path for each in problems}), context=context), problems
+        lost = _Lost({each.path for each in problems})
+        return ConfigFile.model_validate(_without(value, lost), context=context), problems
     except ValidationError:
         return None, problems
 
 
-def _without(value: Any, paths: set[KeyPath], path: KeyPath = ()) -> Any:
-    """Give `value` without what stands at `paths`; the section that misses a key goes as a whole."""
+class _Lost:
+    """What cannot be kept of a file: where something is wrong, and the sections that miss a key, as a whole."""
+
+    def __init__(self, paths: set[KeyPath]) -> None:
+        self._paths = paths
+        self._below: defaultdict[KeyPath, set[str | int]] = defaultdict(set)
+        for path in filter(None, paths):
+            self._below[path[:-1]].add(path[-1])
+
+    def has(self, path: KeyPath, value: Any) -> bool:
+        misses = self._below.get(path, set())
+        return path in self._paths or (isinstance(value, dict) and not misses <= value.keys())
+
+
+def _without(value: Any, lost: _Lost, path: KeyPath = ()) -> Any:
+    """Give `value` without what is lost."""
     if isinstance(value, dict):
-        kept = {key: each for key, each in value.items() if not _is_lost((*path, key), each, paths)}
-        return {key: _without(each, paths, (*path, key)) for key, each in kept.items()}
+        kept = {key: each for key, each in value.items() if not lost.has((*path, key), each)}
+        return {key: _without(each, lost, (*path, key)) for key, each in kept.items()}
     if isinstance(value, list):
-        kept_items = [(position, each) for position, each in enumerate(value) if (*path, position) not in paths]
-        return [_without(each, paths, (*path, position)) for position, each in kept_items]
+        kept_items = [(position, each) for position, each in enumerate(value) if not lost.has((*path, position), None)]
+        return [_without(each, lost, (*path, position)) for position, each in kept_items]
     return value
-
-
-def _is_lost(path: KeyPath, value: Any, paths: set[KeyPath]) -> bool:
-    misses = {each[-1] for each in paths if each[:-1] == path}
-    return path in paths or (isinstance(value, dict) and not misses <= set(value))
 
 
 def _check(file: ConfigFile, filled: Filled, path: Path | None) -> list[Problem]:
@@ -115,9 +127,13 @@ def _keys(value: Any, section: str) -> list[str]:
 
 def _masked(text: str, filled: Filled) -> str:
     """Give `text` without the secrets, wherever a variable may have carried them."""
-    api = filled.value.get("api") if isinstance(filled.value, dict) else None
-    secret = api.get("key") if isinstance(api, dict) else None
-    return text.replace(secret, REDACTED) if isinstance(secret, str) and len(secret) >= MIN_SECRET_CHARACTERS else text
+    for section, key in SECRET_PATHS:
+        keys = filled.value.get(section) if isinstance(filled.value, dict) else None
+        written = keys.get(key) if isinstance(keys, dict) else None
+        for secret in written if isinstance(written, list) else [written]:
+            if isinstance(secret, str) and len(secret) >= MIN_SECRET_CHARACTERS:
+                text = text.replace(secret, REDACTED)
+    return text
 
 
 def _located(problem: Problem, document: Document, filled: Filled) -> Problem:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_TENSORS = 50_000
 _MAX_NAME_CHARACTERS = 400
-"""Bounds the time that hostile names may take; real names stay below 200 characters."""
+_MAX_CHARACTERS = 1_500_000
+"""Bound the time that hostile names may take: real ones stay below 200 characters, and below half a million together."""
 
 _PREFIXES = (
     "model.diffusion_model.",
@@ -108,8 +109,10 @@ def _declared(metadata: Mapping[str, JsonValue]) -> tuple[str | None, str | None
 
 def _bounded(tensors: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
     kept: dict[str, tuple[int, ...]] = {}
+    characters = 0
     for name, shape in tensors.items():
-        if len(kept) == _MAX_TENSORS:
+        characters += len(name)
+        if len(kept) == _MAX_TENSORS or characters > _MAX_CHARACTERS:
             break
         if len(name) <= _MAX_NAME_CHARACTERS and "\n" not in name:
             kept[name] = shape

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from modelshelf.domain.header import Format
     from modelshelf.domain.jsontypes import JsonValue
 
+_SHOWN_CHARACTERS = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -43,3 +45,8 @@ def judge_length(size_bytes: int, declared_size_bytes: int) -> Judgement:
     if size_bytes > declared_size_bytes:
         return Judgement(Verdict.BROKEN, f"has {size_bytes:,} bytes, but its header declares {declared_size_bytes:,}")
     return Judgement(Verdict.SOUND)
+
+
+def shown(name: str) -> str:
+    """Give a name out of a file, quoted, for a reason that a person reads: no longer than a line."""
+    return repr(name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "...")

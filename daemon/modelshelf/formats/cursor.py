@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from modelshelf.formats.regular_file import RegularFile
 
 _BUFFER_BYTES = 256 * 1024
+_MOST_TEXTS = 1_000_000
+"""A tokenizer has some 260 000 words and twice as many merges; each costs half a microsecond to step over."""
+_MOST_KEPT_BYTES = 16 * 1024 * 1024
+"""Decoded, a text may take four times its bytes."""
 
 
 class EndOfFile(Exception):
@@ -25,6 +29,8 @@ class Cursor:
         self._limit = limit
         self._buffer = b""
         self._buffer_start = 0
+        self._text_count = 0
+        self._kept_bytes = 0
         self.position = 0
         self.is_big_endian = False
 
@@ -50,19 +56,38 @@ class Cursor:
         return struct.calcsize(code)
 
     def text(self, max_bytes: int, what: str) -> str:
-        """Give the next text; BrokenModelFile if it claims more than `max_bytes`."""
-        length = self.number("Q")
-        if length > max_bytes:
-            raise BrokenModelFile(f"a {what} claims {length:,} bytes")
-        return self.take(length).decode("utf-8", "replace")
+        """Give the next text; BrokenModelFile if it claims more than `max_bytes`, or all of them together are too much."""
+        return self._kept_text(self._text_length(max_bytes, what))
+
+    def text_up_to(self, kept_bytes: int, max_bytes: int, what: str) -> str | None:
+        """Give the next text, None where it is longer than `kept_bytes`: then it is only stepped over."""
+        length = self._text_length(max_bytes, what)
+        if length > kept_bytes:
+            self._advance(length)
+            return None
+        return self._kept_text(length)
 
     def skip_texts(self, count: int, max_bytes: int, what: str) -> None:
         """Step over `count` texts; BrokenModelFile if one claims more than `max_bytes`."""
         for _ in range(count):
-            length = self.number("Q")
-            if length > max_bytes:
-                raise BrokenModelFile(f"a {what} claims {length:,} bytes")
-            self._advance(length)
+            self._advance(self._text_length(max_bytes, what))
+
+    def _kept_text(self, length: int) -> str:
+        """Give the next `length` bytes as text."""
+        raw = self.take(length)
+        self._kept_bytes += length
+        if self._kept_bytes > _MOST_KEPT_BYTES:
+            raise BrokenModelFile(f"the texts in its header take more than {_MOST_KEPT_BYTES:,} bytes")
+        return raw.decode("utf-8", "replace")
+
+    def _text_length(self, max_bytes: int, what: str) -> int:
+        self._text_count += 1
+        if self._text_count > _MOST_TEXTS:
+            raise BrokenModelFile(f"its header holds more than {_MOST_TEXTS:,} texts")
+        length: int = self.number("Q")
+        if length > max_bytes:
+            raise BrokenModelFile(f"a {what} claims {length:,} bytes")
+        return length
 
     def _advance(self, length: int) -> int:
         start = self.position

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.header import Format, Verdict
 from modelshelf.errors import BrokenModelFile
-from modelshelf.formats.contents import Contents, Judgement, judge_length
+from modelshelf.formats.contents import Contents, Judgement, judge_length, shown
 from modelshelf.formats.cursor import Cursor, EndOfFile
 from modelshelf.formats.gguf_types import TENSOR_TYPES
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GGUF"
 _READ_VERSIONS = (2, 3)
-_MAX_HEADER_BYTES = 256 * 1024 * 1024
+_MAX_HEADER_BYTES = 64 * 1024 * 1024
 _MAX_ENTRIES = 100_000
 _MAX_TENSORS = 200_000
 _MAX_KEY_BYTES = 65_535
@@ -116,7 +116,7 @@ def _metadata(cursor: Cursor, count: int) -> dict[str, JsonValue]:
     for _ in range(count):
         key = cursor.text(_MAX_KEY_BYTES, "metadata key")
         if key in seen:
-            raise BrokenModelFile(f"its metadata has {key!r} twice")
+            raise BrokenModelFile(f"its metadata has {shown(key)} twice")
         seen.add(key)
         value = _value(cursor, cursor.number("I"))
         if value is not None:
@@ -137,8 +137,8 @@ def _value(cursor: Cursor, type_number: int) -> JsonValue:
 
 
 def _text(cursor: Cursor) -> str | None:
-    text = cursor.text(_MAX_TEXT_BYTES, "metadata value")
-    return text if len(text) <= _KEPT_CHARACTERS else None
+    text = cursor.text_up_to(4 * _KEPT_CHARACTERS, _MAX_TEXT_BYTES, "metadata value")
+    return text if text is not None and len(text) <= _KEPT_CHARACTERS else None
 
 
 def _array(cursor: Cursor) -> JsonValue:
@@ -160,12 +160,12 @@ def _tensor(cursor: Cursor) -> _Tensor:
     name = cursor.text(_MAX_KEY_BYTES, "tensor name")
     dimension_count = cursor.number("I")
     if dimension_count > _MAX_DIMENSIONS:
-        raise BrokenModelFile(f"tensor {name!r} has {dimension_count} dimensions")
+        raise BrokenModelFile(f"tensor {shown(name)} has {dimension_count} dimensions")
     extents = [cursor.number("Q") for _ in range(dimension_count)]
     tensor = _Tensor(name, tuple(reversed(extents)), cursor.number("I"), cursor.number("Q"))
     known = TENSOR_TYPES.get(tensor.type_number)
     if math.prod(extents) > _MAX_ELEMENTS or (known and extents and extents[0] % known.block_elements):
-        raise BrokenModelFile(f"tensor {name!r} has a shape that its type cannot have")
+        raise BrokenModelFile(f"tensor {shown(name)} has a shape that its type cannot have")
     return tensor
 
 
@@ -183,9 +183,9 @@ def _judge(size_bytes: int, header_end: int, tensors: list[_Tensor], alignment: 
     expected_offset = 0
     for tensor in tensors:
         if tensor.offset != expected_offset:
-            raise BrokenModelFile(f"tensor {tensor.name!r} does not begin where the one before it ends")
+            raise BrokenModelFile(f"tensor {shown(tensor.name)} does not begin where the one before it ends")
         if tensor.size_bytes is None:
-            reason = f"tensor {tensor.name!r} has a type not known here: {tensor.dtype}"
+            reason = f"tensor {shown(tensor.name)} has a type not known here: {tensor.dtype}"
             return Judgement(Verdict.UNPROVEN, reason), None
         end = start + tensor.offset + tensor.size_bytes
         expected_offset = _padded(tensor.offset + tensor.size_bytes, alignment)

@@ -59,16 +59,19 @@ class HashedFile:
     fingerprint: Fingerprint
 
 
-def hash_file(path: Path, *, on_progress: _Progress | None = None, is_dropped_behind: bool = False) -> HashedFile:
+def hash_file(
+    path: Path, *, on_progress: _Progress | None = None, is_dropped_behind: bool = False, is_honest: bool = True
+) -> HashedFile:
     """Give the six hashes of a file that stayed the same from first to last byte; else FileChanged.
 
     `on_progress` gets the bytes read so far after every 4 MiB; whatever it raises ends the work and passes through.
     `is_dropped_behind` drops what was read from the page cache: for scrubs, which would push out what is in use.
+    `is_honest` is the file system's: where it is not, size and mtime alone tell that the file stayed the same.
     """
     with opened(path) as file:
         streams = _SixStreams(file.size_bytes, file.head(_HEADER_LENGTH_BYTES))
         _feed(file, streams.feeds(), _Pace(_SIX_WINDOW, on_progress, is_dropped_behind))
-        return HashedFile(streams.hashes(), file.unchanged())
+        return HashedFile(streams.hashes(), file.unchanged(is_honest=is_honest))
 
 
 def blake3_file(

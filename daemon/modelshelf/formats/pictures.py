@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,14 @@ from modelshelf.errors import BrokenModelFile
 if TYPE_CHECKING:
     from PIL import Image
 
-_MAX_PIXELS = 64_000_000
+_MAX_PIXELS = 20_000_000
+"""Decoded, four bytes each. A preview is asked for at 512 pixels; only old addresses give the picture as it was uploaded."""
+_MAX_SIDE = 20_000
+_MAX_ASPECT = 8
+"""A preview is at most so many times as high as it is wide."""
+_MAX_SCANS = 100
+"""Passes over a progressive JPEG: ten are usual, and each costs as much as a whole picture, for a few bytes in the file."""
+_SCAN = b"\xff\xda"
 _MAGICS = (
     (b"\x89PNG\r\n\x1a\n", ".png"),
     (b"\xff\xd8\xff", ".jpeg"),
@@ -23,6 +31,25 @@ _MAGICS = (
 )
 _AVIF_BRANDS = (b"avif", b"avis")
 _OTHER_PICTURE_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")
+_ORIENTATION = 0x0112
+_TURNED = range(5, 9)
+"""Values of EXIF's orientation by which width and height change places."""
+_CANNOT_DECODE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow and the libraries below it raise over damaged pictures; fuzzing found all but a few of them."""
 _DECODERS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
 """What may be decoded here. Pillow knows more formats, and some of those start other programs."""
 
@@ -49,19 +76,33 @@ def to_png(picture: bytes, *, max_width: int) -> bytes:
     try:
         with Image.open(BytesIO(picture), formats=_DECODERS) as opened:
             _require_size(opened)
-            upright = ImageOps.exif_transpose(opened)
-            clean = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-            clean.thumbnail((max_width, max(clean.height, 1)))
+            _require_few_scans(opened, picture)
+            clean = _in_colour(opened)
+            is_turned = opened.getexif().get(_ORIENTATION) in _TURNED
+            box = (max_width, _MAX_ASPECT * max_width)
+            clean.thumbnail(box[::-1] if is_turned else box)
+            ImageOps.exif_transpose(clean, in_place=True)
             return _encoded(clean)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise BrokenModelFile(f"a picture of too many pixels: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error, MemoryError) as error:
+    except _CANNOT_DECODE as error:
         raise BrokenModelFile(f"a picture that cannot be decoded: {error}") from error
 
 
 def _require_size(image: Image.Image) -> None:
-    if image.width * image.height > _MAX_PIXELS:
+    if image.width * image.height > _MAX_PIXELS or max(image.size) > _MAX_SIDE:
         raise BrokenModelFile(f"a picture of too many pixels: {image.width} x {image.height}")
+
+
+def _require_few_scans(image: Image.Image, picture: bytes) -> None:
+    if image.format == "JPEG" and picture.count(_SCAN) > _MAX_SCANS:
+        raise BrokenModelFile("a picture that cannot be decoded: it would have to be drawn too many times over")
+
+
+def _in_colour(image: Image.Image) -> Image.Image:
+    """Give the picture in RGB or RGBA; a copy only where it is neither, for a copy of a large one takes 100 MB."""
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _encoded(image: Image.Image) -> bytes:

@@ -70,10 +70,11 @@ class RegularFile:
             filled += count
         return filled
 
-    def unchanged(self) -> Fingerprint:
+    def unchanged(self, *, is_honest: bool = True) -> Fingerprint:
         """Give the fingerprint if neither the open file nor what its path names changed since; else FileChanged.
 
-        The path is followed as it was at opening: for anything but a symbolic link this is its `lstat`.
+        The path is followed as it was at opening: for anything but a symbolic link this is its `lstat`. Where the file
+        system is not `is_honest`, an open file and its path may have inodes and ctimes of their own, so these do not count.
         """
         try:
             named = os.stat(self.path)
@@ -82,7 +83,8 @@ class RegularFile:
             raise from_os_error(error, os.fsencode(self.path), "read") from error
         before = Fingerprint.of(self.status)
         for now in (held, named):
-            if now.st_dev != self.status.st_dev or Fingerprint.of(now) != before:
+            is_same_device = now.st_dev == self.status.st_dev or not is_honest
+            if not is_same_device or not before.is_same(Fingerprint.of(now), is_honest=is_honest):
                 raise self.changed()
         return before
 

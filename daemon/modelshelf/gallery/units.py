@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from modelshelf.domain.run import RunStatistics
+
 _STEP = 1024
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_WORDS_OF_COUNTS = {
+    "total": ("file", "files"),
+    "added": ("added", "added"),
+    "updated": ("changed", "changed"),
+    "moved": ("moved", "moved"),
+    "missing": ("missing", "missing"),
+    "errors": ("error", "errors"),
+    "hashes_calculated": ("hashed", "hashed"),
+    "hashes_skipped": ("not hashed", "not hashed"),
+}
 
 
 def size_text(size_bytes: int) -> str:
@@ -39,3 +51,9 @@ def count_text(count: int, one: str, many: str) -> str:
 def shortened(text: str, limit: int) -> str:
     """Give at most `limit` characters of `text`, with an ellipsis where something was cut off."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def statistics_text(statistics: RunStatistics) -> str:
+    """Give what a run did, without what it did not: ``247 files, 12 added, 3 hashed``."""
+    told = [count_text(getattr(statistics, name), *words) for name, words in _WORDS_OF_COUNTS.items()]
+    return ", ".join(each for each in told if not each.startswith("0 ")) or "nothing new"

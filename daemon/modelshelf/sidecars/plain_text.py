@@ -17,6 +17,8 @@ _PROMPT_WORDS = r"(?:lora|lyco|lycoris|hypernet|embedding|wildcard)\s*:"
 _TAG = re.compile(rf"(<(?!{_PROMPT_WORDS})[a-zA-Z/!?][^<>]*>)", re.IGNORECASE)
 _TAG_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]+);")
+_LONG_NUMBER = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
+"""No character has such a number, and Python refuses to read the longest of them."""
 _BLANKS = re.compile(r"[^\S\n]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _BLOCK = re.compile(r"p|div|br|hr|[uo]l|table|tr|blockquote|pre|h[1-6]|section|article")
@@ -29,7 +31,7 @@ def plain_text(text: str) -> str:
     if _TAG.search(text):
         text = _without_tags(text)
     if _ENTITY.search(text):
-        text = _TAG.sub("", html.unescape(text))
+        text = _TAG.sub("", html.unescape(_LONG_NUMBER.sub("\ufffd", text)))
     return _shortened(_tidied(text))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 16 * 1024 * 1024
 """Sidecars run from 100 bytes to 500 kB; one above this limit is no sidecar."""
+
+_MOST_COMMAS = 500_000
+"""Bounds the memory that short values take: sixteen megabytes of `[],` would need four hundred."""
 
 _READ_SUFFIXES = (".json", ".civitai.info")
 
@@ -82,7 +85,9 @@ class Scruples:
         self.obstacle: str | None = None
 
     def parse(self, content: bytes) -> JsonValue:
-        """Parse UTF-8 with or without a byte order mark; ValueError if it is no JSON."""
+        """Parse UTF-8 with or without a byte order mark; ValueError if it is no JSON, or more of it than any tool writes."""
+        if content.count(b",") > _MOST_COMMAS:
+            raise ValueError("it holds more values than any tool writes")
         parsed: JsonValue = json.loads(
             content.decode("utf-8-sig"),
             parse_float=self._number,
@@ -93,7 +98,7 @@ class Scruples:
 
     def _number(self, text: str) -> float:
         number = float(text)
-        if not isfinite(number) or Decimal(repr(number)) != Decimal(text):
+        if not _is_exact(number, text):
             self.obstacle = f"it holds the number {text[:40]}, which would lose digits"
         return number
 
@@ -106,3 +111,10 @@ class Scruples:
         if len(parsed) < len(pairs):
             self.obstacle = "it holds a key twice, of which one would be lost"
         return parsed
+
+
+def _is_exact(number: float, text: str) -> bool:
+    try:
+        return isfinite(number) and Decimal(repr(number)) == Decimal(text)
+    except DecimalException:
+        return False  # budget: an exponent that not even Decimal has

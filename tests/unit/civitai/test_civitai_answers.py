@@ -108,6 +108,8 @@ def test_some_refusals_are_of_one_question_only(status: int) -> None:
         ("soon", None),
         ("nan", None),
         ("²", None),
+        ("70\x1d", None),
+        ("\t7 ", 7),
         ("", None),
         (None, None),
     ],

@@ -10,12 +10,12 @@ import pytest
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
 from modelshelf.errors import CivitaiUnavailable
 from tests.fakes.civitai_moods import method_not_allowed, page, truncated, wrong_address
-from tests.fakes.civitai_wire import json_reply
+from tests.fakes.civitai_wire import Reply, json_reply
 
 if TYPE_CHECKING:
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
-    from tests.fakes.civitai_wire import RecordedRequest, Reply
+    from tests.fakes.civitai_wire import RecordedRequest
 
 A, B, C, D = ("A" * 64, "B" * 64, "C" * 64, "D" * 64)
 IDS = "/api/v1/model-versions/by-hash/ids"
@@ -143,6 +143,15 @@ def test_a_batch_that_is_too_large_to_hold_is_asked_hash_by_hash(stand_in: Civit
     settings = ClientSettings(base_url=f"{stand_in.base_url}/", max_body_bytes=2500)
     with CivitaiClient(settings) as client:
         assert client.versions_by_hash([A, B]).keys() == {A, B}
+    assert [method for method, _ in asked(stand_in)] == ["POST", "GET", "GET"]
+
+
+def test_a_batch_of_more_values_than_records_have_is_asked_hash_by_hash(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    stand_in.add_file(A, 1024)
+    stand_in.moods.append(lambda _: Reply(200, b"[" + b"0," * 1_000_001 + b"0]"))
+    assert client.versions_by_hash([A, B]).keys() == {A}
     assert [method for method, _ in asked(stand_in)] == ["POST", "GET", "GET"]
 
 

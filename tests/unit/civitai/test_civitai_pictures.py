@@ -125,6 +125,9 @@ def test_an_image_host_that_is_asked_too_much_does_not_silence_the_api(
 
 
 def test_an_address_with_a_password_does_not_show_it_in_errors() -> None:
-    with CivitaiClient(ClientSettings(timeout_seconds=1)) as client, pytest.raises(CivitaiUnavailable) as caught:
+    with (
+        CivitaiClient(ClientSettings(base_url="http://127.0.0.1/api/v1", timeout_seconds=1)) as client,
+        pytest.raises(CivitaiUnavailable) as caught,
+    ):
         client.picture("http://user:hunter2@127.0.0.1:9/x", LIMIT)
     assert "hunter2" not in str(caught.value)

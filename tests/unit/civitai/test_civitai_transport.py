@@ -12,9 +12,9 @@ import pytest
 import requests
 import urllib3
 
-from modelshelf.civitai.answers import QuestionRefused
+from modelshelf.civitai.answers import AnswerTooLarge, QuestionRefused
 from modelshelf.civitai.settings import ClientSettings
-from modelshelf.civitai.transport import AnswerTooLarge, Question, Transport
+from modelshelf.civitai.transport import Question, Transport
 from modelshelf.clock import SystemClock
 from modelshelf.errors import CivitaiUnavailable
 from tests.fakes.clock import FakeClock
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.civitai_server import CivitaiStandIn
 
+HERE = "http://127.0.0.1/api/v1"
 LIMIT = 100_000
 
 
@@ -62,7 +63,7 @@ class HastyClock(FakeClock):
 
 
 def exchange(url: str, settings: ClientSettings | None = None, clock: FakeClock | SystemClock | None = None) -> bytes:
-    transport = Transport(settings or ClientSettings(timeout_seconds=5), clock or SystemClock())
+    transport = Transport(settings or ClientSettings(base_url=HERE, timeout_seconds=5), clock or SystemClock())
     try:
         return transport.exchange(Question(url), LIMIT).content
     finally:
@@ -79,7 +80,7 @@ def test_a_body_that_drips_for_ever_is_cut_at_the_deadline() -> None:
         raw_server(b"HTTP/1.1 200 OK\r\n\r\n", b"x") as url,
         pytest.raises(CivitaiUnavailable, match="longer than 120"),
     ):
-        exchange(url, ClientSettings(timeout_seconds=5, deadline_seconds=120), HastyClock())
+        exchange(url, ClientSettings(base_url=HERE, timeout_seconds=5, deadline_seconds=120), HastyClock())
 
 
 def test_a_redirect_with_a_body_without_end_is_not_read() -> None:
@@ -164,5 +165,5 @@ def test_every_failure_of_the_library_gets_a_name(error: Exception, kind: type[E
 
 def test_a_user_agent_with_a_line_break_is_refused_and_not_sent(stand_in: CivitaiStandIn) -> None:
     with pytest.raises(QuestionRefused, match="malformed"):
-        exchange(f"{stand_in.base_url}/models/1", ClientSettings(user_agent="a\r\nX: 1"))
+        exchange(f"{stand_in.base_url}/models/1", ClientSettings(base_url=HERE, user_agent="a\r\nX: 1"))
     assert stand_in.requests == []

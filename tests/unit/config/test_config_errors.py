@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +12,6 @@ from modelshelf.config import load_config
 from modelshelf.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.config.conftest import Load, Refuse
 
 FOLDER = "input_paths: {lora: {path: lora, type: LORA}}\n"
@@ -212,3 +212,14 @@ def test_without_any_configuration_the_three_ways_are_told() -> None:
 @pytest.mark.parametrize("text", [b"", b"# nothing but a comment\n"])
 def test_an_empty_file_has_no_folder_to_watch(refuse: Refuse, text: bytes) -> None:
     assert refuse(text) == ["FILE: input_paths: no folder to watch; name one here, or set $MODEL_PATH"]
+
+
+def test_a_file_without_end_is_read_no_further_than_it_may_be_long() -> None:
+    with pytest.raises(ConfigError, match="more than 128 KiB"):
+        load_config(Path("/dev/zero"), {})
+
+
+def test_thousands_of_mistakes_are_told_in_seconds(refuse: Refuse) -> None:
+    started = time.process_time()
+    assert len(refuse("\n".join(f"k{number}: {{}}" for number in range(9_000)))) == 9_001
+    assert time.process_time() - started < 10

@@ -216,7 +216,7 @@ def test_a_header_without_end_is_broken(tmp_path: Path) -> None:
         file.write(headed(entries=1, rest=entry("k", 9, struct.pack("<IQ", 0, 2**29))))
         file.truncate(2**30)
 
-    assert "longer than 268,435,456 bytes" in (read_header(path).reason or "")
+    assert "longer than 67,108,864 bytes" in (read_header(path).reason or "")
 
 
 def test_a_lying_length_allocates_nothing(tmp_path: Path) -> None:
@@ -245,3 +245,39 @@ def test_real_vocabularies_are_sound(recordings: Path, name: str) -> None:
 
     assert header.verdict is Verdict.SOUND
     assert header.metadata["general.architecture"] in {"bert", "llama"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        headed(entries=2, rest=entry("k\n" * 9_000, 4, bytes(4)) * 2),
+        headed(tensors=1, rest=gguf_text("t" * 9_000) + struct.pack("<I", 9)),
+        headed(tensors=1, rest=tensor("t" * 9_000, (1,), offset=32)),
+        headed(tensors=1, rest=tensor("t" * 9_000, (1,), 999)),
+    ],
+)
+def test_a_reason_is_a_line_whatever_the_names(tmp_path: Path, content: bytes) -> None:
+    reason = read(tmp_path, content).reason or ""
+
+    assert 0 < len(reason) < 200
+    assert "\n" not in reason
+
+
+def test_texts_of_no_length_are_not_stepped_over_for_ever(tmp_path: Path) -> None:
+    rest = entry("k", 9, struct.pack("<IQ", 8, 1_000_001)) + bytes(8 * 1_000_001)
+
+    assert read(tmp_path, headed(entries=1, rest=rest)).reason == "its header holds more than 1,000,000 texts"
+
+
+def test_texts_that_are_kept_are_bounded_together(tmp_path: Path) -> None:
+    rest = b"".join(entry(f"k{each}", 8, gguf_text("x" * 60_000)) for each in range(300))
+
+    assert "take more than 16,777,216 bytes" in (read(tmp_path, headed(entries=300, rest=rest)).reason or "")
+
+
+def test_texts_that_are_not_kept_count_for_nothing(tmp_path: Path) -> None:
+    rest = b"".join(entry(f"k{each}", 8, gguf_text("x" * 300_000)) for each in range(60))
+    header = read(tmp_path, headed(entries=61, rest=rest + entry("last", 8, gguf_text("x"))))
+
+    assert header.verdict is Verdict.SOUND
+    assert header.metadata == {"last": "x"}

@@ -84,6 +84,28 @@ def test_a_picture_is_turned_as_its_exif_says() -> None:
     assert opened(to_png(saved(Image.new("RGB", (40, 20)), "JPEG", exif=exif), max_width=100)).size == (20, 40)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_picture_is_no_wider_than_asked_for(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    expected = (20, 40) if orientation > 4 else (20, 10)
+
+    assert opened(to_png(saved(Image.new("RGB", (400, 200)), "JPEG", exif=exif), max_width=20)).size == expected
+
+
+def test_a_preview_is_no_tower() -> None:
+    assert opened(to_png(builders.png(100, 19_000), max_width=50)).size == (2, 400)
+
+
+def test_a_picture_that_is_drawn_a_hundred_times_over_is_refused() -> None:
+    progressive = saved(Image.new("RGB", (8, 8)), "JPEG", progressive=True)
+    scans = progressive[progressive.index(b"\xff\xda") : -2]
+
+    assert to_png(progressive[:-2] + scans * 5 + b"\xff\xd9", max_width=8)
+    with pytest.raises(BrokenModelFile, match="too many times over"):
+        to_png(progressive[:-2] + scans * 100 + b"\xff\xd9", max_width=8)
+
+
 def test_metadata_is_not_copied() -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("parameters", "a secret prompt")
@@ -128,7 +150,9 @@ def claimed_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-@pytest.mark.parametrize(("width", "height"), [(8001, 8000), (10_000, 10_000), (60_000, 60_000)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(4473, 4472), (10_000, 10_000), (60_000, 60_000), (20_001, 1), (1, 20_001)]
+)
 def test_a_picture_of_too_many_pixels_is_refused_before_decoding(width: int, height: int) -> None:
     with pytest.raises(BrokenModelFile, match="too many pixels"):
         to_png(claimed_png(width, height), max_width=450)

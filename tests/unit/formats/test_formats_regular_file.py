@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING
+import stat
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelshelf.domain.model_file import Fingerprint
 from modelshelf.errors import FileChanged, FileGone, FileUnreadable
 from modelshelf.formats.regular_file import opened
 
@@ -143,3 +145,33 @@ def test_names_that_are_not_utf8_can_be_read(tmp_path: Path) -> None:
         path.unlink()
         with pytest.raises(FileGone, match=r"caf\\xe9\\n"):
             file.unchanged()
+
+
+def with_other_inode(status: os.stat_result) -> os.stat_result:
+    """Give the same status under another inode, device and ctime, as a FUSE file system may that makes them up."""
+    reduced: Any = status.__reduce__()
+    fields, named = reduced[1]
+    fields = [*fields]
+    fields[stat.ST_INO], fields[stat.ST_DEV] = status.st_ino + 1, status.st_dev + 1
+    return os.stat_result(tuple(fields), named | {"st_ctime_ns": status.st_ctime_ns + 1})
+
+
+def test_where_inodes_are_made_up_a_file_may_have_another_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"x")
+    with opened(path) as file:
+        monkeypatch.setattr(os, "stat", lambda each: with_other_inode(os.lstat(each)))
+        assert file.unchanged(is_honest=False) == Fingerprint.of(os.lstat(path))
+        with pytest.raises(FileChanged):
+            file.unchanged()
+
+
+def test_where_inodes_are_made_up_size_and_mtime_tell_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"x")
+    with opened(path) as file:
+        path.write_bytes(b"xy")
+        with pytest.raises(FileChanged):
+            file.unchanged(is_honest=False)

@@ -31,6 +31,8 @@ from modelshelf.sidecars.plain_text import LONGEST_CHARACTERS, plain_text
         ("<p></p>", ""),
         ("", ""),
         ("half \ud83d", "half ?"),
+        ("<p>&#" + "1" * 5000 + ";&#65;&#x42;", "\ufffdAB"),
+        ("&#x" + "f" * 5000 + "; &amp;", "\ufffd &"),
     ],
 )
 def test_html_becomes_the_words_a_person_reads(markup: str, text: str) -> None:

@@ -114,6 +114,7 @@ def test_no_bytes_raise(content: bytes) -> None:
         '{"x": 12345678901234567890.5}',
         '{"preferred weight": 0.123456789012345678}',
         '{"x": NaN}',
+        '{"x": 1e-99999999999999999999999}',
         '{"deep": [{"a": 1, "a": 2}]}',
     ],
 )
@@ -133,3 +134,11 @@ def test_numbers_that_keep_their_value_are_no_obstacle(tmp_path: Path, text: str
     found = read_sidecar(path)
     assert found is not None
     assert found.obstacle is None
+
+
+def test_more_values_than_any_tool_writes_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "foo.json"
+    path.write_bytes(b'{"a": [' + b"0," * 500_001 + b"0]}")
+    found = read_sidecar(path)
+    assert found is not None
+    assert "more values than any tool writes" in (found.problem or "")
