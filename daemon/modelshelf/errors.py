@@ -6,8 +6,9 @@
       TransientError     later may help, and may carry ``retry_after_seconds``
         FileChanged, FileUnreadable, FolderOffline, DiskFull, CivitaiUnavailable, CivitaiRateLimited
       PermanentError     later will not help
-        FileGone, BrokenModelFile, CivitaiRefused (and CivitaiForbids), WriteRefused, WorkStopped
+        FileGone, BrokenModelFile (and ReaderDied), CivitaiRefused (and CivitaiForbids), WriteRefused, WorkStopped
       StoreError         the journal cannot be trusted: the daemon stops
+        StoreDamaged     its file is no sound database any more: the next start sets it aside and takes a backup
 
 Tools translate: ``OSError``, ``requests`` and ``sqlite3`` errors never rise above floor 2. `worker/retry.py` alone decides
 what follows from an error.
@@ -38,6 +39,10 @@ class UsageError(ModelshelfError):
 
 class StoreError(ModelshelfError):
     """The journal cannot be opened or trusted; the daemon stops."""
+
+
+class StoreDamaged(StoreError):
+    """The store's file is no sound database any more; the daemon's next start sets it aside and goes on with a backup."""
 
 
 class TransientError(ModelshelfError):
@@ -102,6 +107,10 @@ class BrokenModelFile(PermanentError):
     """A model file is not what it claims to be."""
 
     kind = FailureKind.INVALID_FORMAT
+
+
+class ReaderDied(BrokenModelFile):
+    """Whatever reads this file or picture dies of it; a process made for that alone has shown it."""
 
 
 class CivitaiRefused(PermanentError):

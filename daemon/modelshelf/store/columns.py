@@ -7,7 +7,7 @@ import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
-from modelshelf.errors import StoreError
+from modelshelf.errors import StoreDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,11 +63,11 @@ def to_json(value: object) -> str:
 
 
 def from_json(value: str) -> JsonValue:
-    """Give what a JSON column holds; StoreError where it is damaged."""
+    """Give what a JSON column holds; StoreDamaged where it is damaged."""
     try:
         return cast("JsonValue", json.loads(value))
     except ValueError as error:
-        raise StoreError(f"a JSON column of the store is damaged: {error}") from error
+        raise StoreDamaged(f"a JSON column of the store is damaged: {error}") from error
 
 
 def id_list(ids: Iterable[int | str]) -> str:
@@ -81,8 +81,8 @@ def pack(body: object) -> bytes:
 
 
 def unpack(packed: bytes) -> JsonObject:
-    """Give the JSON object that `pack` kept; StoreError where it is damaged."""
+    """Give the JSON object that `pack` kept; StoreDamaged where it is damaged."""
     try:
         return cast("JsonObject", json.loads(zlib.decompress(packed)))
     except (zlib.error, ValueError) as error:
-        raise StoreError(f"a compressed body in the store is damaged: {error}") from error
+        raise StoreDamaged(f"a compressed body in the store is damaged: {error}") from error

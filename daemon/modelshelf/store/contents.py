@@ -80,6 +80,12 @@ class Contents:
         """Keep that Civitai did not know these bytes today, and ask again, at rest; what was found earlier stays."""
         self._database.execute(_MISS, (to_epoch(next_at), to_epoch(now), Priority.REST, content_id))
 
+    def pull_in(self, far: datetime, now: datetime) -> None:
+        """Owe at once what is due later than `far`: it was written down while the clock was wrong."""
+        self._database.execute(
+            "UPDATE contents SET next_lookup_at = ? WHERE next_lookup_at > ?", (to_epoch(now), to_epoch(far))
+        )
+
 
 def _content_from(row: sqlite3.Row) -> Content:
     return Content(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Fetched = TypeVar("Fetched")
     Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
+_READING = ("SELECT", "WITH", "PRAGMA")
+
 
 class Database:
     """One SQLite file in WAL mode behind one re-entrant lock.
@@ -39,6 +41,7 @@ class Database:
         self._depth = 0
         self._failure: BaseException | None = None
         self._is_sync_owed = False
+        self._generation: int | None = None
 
     @classmethod
     def open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
@@ -84,11 +87,14 @@ class Database:
                 return False
             return True
 
-    def check(self) -> None:
-        """Read every page; StoreError where the file is damaged. Takes a second per gigabyte or so."""
-        verdict = self.rows("PRAGMA quick_check(1)")[0][0]
-        if verdict != "ok":
-            raise StoreError(f"the store {readable(self.path)} is damaged ({verdict}): put a backup in its place")
+    def demand_own(self) -> None:
+        """Raise StoreError where another process has taken the store over, TransientError where it cannot be told now."""
+        with self.transaction():
+            pass
+
+    def fence(self, generation: int) -> None:
+        """Write from now on only while `standing` holds this generation: StoreError once another process took over."""
+        self._generation = generation
 
     def close(self) -> None:
         """Move the WAL into the file and close it; nothing happens where it is closed already."""
@@ -105,6 +111,9 @@ class Database:
 
     def _run(self, sql: str, parameters: Parameters, fetch: Callable[[sqlite3.Cursor], Fetched]) -> Fetched:
         with self._lock:
+            if self._generation is not None and not self._depth and not sql.lstrip().startswith(_READING):
+                with self.transaction():
+                    return self._run(sql, parameters, fetch)
             if self._depth and not self._connection.in_transaction:
                 raise StoreError("this transaction was rolled back; nothing more can be done in it") from self._failure
             try:
@@ -124,6 +133,7 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
         self._depth, self._failure, self._is_sync_owed = 1, None, False
         try:
+            self._demand_generation()
             yield
             if self._failure is not None:
                 raise self._failure
@@ -136,6 +146,13 @@ class Database:
                     self._connection.execute("ROLLBACK")
         if self._is_sync_owed and not is_durable:
             self._sync()
+
+    def _demand_generation(self) -> None:
+        if self._generation is None:
+            return
+        row = self._run("SELECT value FROM standing WHERE name = 'generation'", (), _first)
+        if row is None or row["value"] != self._generation:
+            raise StoreError(f"another modelshelf has taken over {readable(self.path)}: this one writes no more")
 
     @contextmanager
     def _joined(self, *, is_durable: bool) -> Iterator[None]:

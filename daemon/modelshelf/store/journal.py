@@ -11,6 +11,7 @@ from modelshelf.domain.task import ORDER
 from modelshelf.store import journal_statements as sql
 from modelshelf.store.columns import from_epoch, id_list, text, to_epoch
 from modelshelf.store.derived_work import DerivedWork
+from modelshelf.store.overtaking import Overtaking
 from modelshelf.store.suspects import Suspects
 from modelshelf.store.task_rows import task_from
 from modelshelf.store.tasks_of_file import tasks_of_file
@@ -40,6 +41,7 @@ class Journal:
         self._waiting = WaitingLine(database)
         self._derived = DerivedWork(database)
         self._suspects = Suspects(database)
+        self._overtaking = Overtaking(database)
 
     def add(self, tasks: Iterable[NewTask], now: datetime) -> None:
         """Owe these tasks, due now where they name no time.
@@ -68,20 +70,38 @@ class Journal:
                     },
                 )
 
-    def claim(self, lane: Lane, now: datetime, folder_ids: Collection[str] | None = None) -> list[Task]:
+    def claim(
+        self, lane: Lane, now: datetime, folder_ids: Collection[str] | None = None, *, least: int | None = None
+    ) -> list[Task]:
         """Take the most urgent due task and more of its kind, up to the kind's limit, and mark them running.
 
         Empty if nothing is due, and then nothing is written either. Derived work is claimed like rows are. `folder_ids`
-        narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed. What is
-        suspected of killing the daemon comes when nothing else is due, alone.
+        narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed. `least` is the
+        lowest priority that is taken. What is suspected of killing the daemon comes when nothing else is due, alone, and not
+        where a priority is named.
         """
         moment = to_epoch(now)
-        heads = [head for kind in _kinds(lane) for head in self._due(kind, moment, folder_ids, 1)]
+        heads = [head for kind in _kinds(lane) for head in self._due(kind, moment, folder_ids, 1, least)]
         if not heads:
-            return self._claim_suspect(lane, moment, folder_ids)
+            return self._claim_suspect(lane, moment, folder_ids) if least is None else []
         kind = min(heads, key=lambda each: each.urgency).kind
+        limit = ORDER[kind].batch_limit
         with self._database.transaction():
-            return [self._start(each) for each in self._due(kind, moment, folder_ids, ORDER[kind].batch_limit)]
+            return [self._start(each) for each in self._due(kind, moment, folder_ids, limit, least)]
+
+    def claim_ahead(self, of: Task, left_bytes: int, now: datetime, folder_ids: Collection[str]) -> list[Task]:
+        """Take what is due of the same kind and goes ahead of a file that is being read and has `left_bytes` still to read.
+
+        Empty if nothing does; what is suspected of killing the daemon never does.
+        """
+        if not self._ahead(of, left_bytes, now, folder_ids):
+            return []
+        with self._database.transaction():
+            return [self._start(each) for each in self._ahead(of, left_bytes, now, folder_ids)]
+
+    def _ahead(self, of: Task, left_bytes: int, now: datetime, folder_ids: Collection[str]) -> list[Candidate]:
+        found = self._due(of.kind, to_epoch(now), folder_ids, ORDER[of.kind].batch_limit)
+        return [each for each in found if self._overtaking.goes_ahead(each, of, left_bytes)]
 
     def settle(self, tasks: Iterable[Task]) -> None:
         """Strike out what is done; a task that was added again while it ran waits again."""
@@ -144,7 +164,8 @@ class Journal:
         moment = _FAR_FUTURE if until is None else to_epoch(until)
         counts: Counter[TaskKind] = Counter()
         for kind in ORDER:
-            for reader in (self._waiting, self._derived):
+            # Derived work becomes a row when it is claimed: counted in this order nothing slips through between.
+            for reader in (self._derived, self._waiting):
                 counts[kind] += reader.count(kind, folder_id, moment)
         return +counts
 
@@ -165,11 +186,14 @@ class Journal:
         parameters = {"ids": None if task_ids is None else id_list(task_ids), "now": to_epoch(now)}
         return self._database.execute(sql.BRING_BACK, parameters).rowcount
 
-    def _due(self, kind: TaskKind, moment: float, folder_ids: Collection[str] | None, limit: int) -> list[Candidate]:
+    def _due(
+        self, kind: TaskKind, moment: float, folder_ids: Collection[str] | None, limit: int, least: int | None = None
+    ) -> list[Candidate]:
         found = chain.from_iterable(
             reader.due(kind, moment, folder_ids, limit) for reader in (self._waiting, self._derived)
         )
-        return sorted(found, key=lambda each: each.place_in_batch)[:limit]
+        most = sorted(found, key=lambda each: each.place_in_batch)[:limit]
+        return most if least is None else [each for each in most if each.priority >= least]
 
     def _claim_suspect(self, lane: Lane, moment: float, folder_ids: Collection[str] | None) -> list[Task]:
         kinds = _kinds(lane)

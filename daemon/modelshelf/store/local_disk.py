@@ -59,8 +59,9 @@ def _file_system_at(absolute: bytes, lines: Iterable[bytes]) -> str:
     found, length = "unknown", 0
     for line in lines:
         fields, _, rest = line.partition(b" - ")
-        point = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), fields.split(b" ")[4])
+        field = b"".join(fields.split(b" ")[4:5])
+        point = re.sub(rb"\\([0-3][0-7]{2})", lambda match: bytes([int(match[1], 8)]), field)
         is_above = absolute == point or absolute.startswith(point.rstrip(b"/") + b"/")
-        if is_above and len(point) >= length:
+        if point and is_above and len(point) >= length:
             found, length = os.fsdecode(rest.split(b" ")[0]), len(point)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
@@ -42,9 +43,9 @@ class StateLock:
             os.close(descriptor)
             name = readable(self._path.parent)
             raise StoreError(f"another modelshelf (pid {pid or 'unknown'}) uses {name}: stop it first, or ask it")
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         self._descriptor = descriptor
+        with suppress(OSError):  # a full disk, say: held it is all the same, if by nobody knows whom
+            os.pwrite(descriptor, b"%-*d\n" % (_LONGEST_PID - 1, os.getpid()), 0)
 
     def release(self) -> None:
         """Give the lock back, also where a forked child still has it open; nothing happens where it is not held."""

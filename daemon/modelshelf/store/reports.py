@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.model_file import NOT_A_MODEL
 from modelshelf.domain.task import TaskState
 from modelshelf.errors import UsageError
@@ -50,13 +51,24 @@ _COUNTS = f"""SELECT f.folder_id, {STATE_OF_FILE} AS state, count(*) AS count FR
     WHERE f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' GROUP BY 1, 2"""  # noqa: S608 - constants
 _STATES = f"""SELECT f.id, {STATE_OF_FILE} AS state FROM {_TABLES}
     WHERE f.id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - constants
-_WAITING = """SELECT folder_id, directory, name, waiting_reason, last_changed_at FROM files
-    WHERE waiting_reason IS NOT NULL AND missing_since IS NULL ORDER BY last_changed_at DESC LIMIT ?"""
+_WAITING = """SELECT f.folder_id, f.directory, f.name, coalesce(f.waiting_reason, h.reason, h.verdict) AS reason,
+        f.last_changed_at
+    FROM files f LEFT JOIN headers h ON h.file_id = f.id
+    WHERE (f.waiting_reason IS NOT NULL OR h.verdict = 'incomplete') AND f.missing_since IS NULL
+    ORDER BY f.last_changed_at DESC LIMIT ?"""
 _BROKEN = """SELECT f.id, f.folder_id, f.directory, f.name, f.last_changed_at, h.verdict, h.reason,
         (SELECT e.happened_at FROM found e WHERE e.file_id = f.id) AS found_at
     FROM headers h JOIN files f ON f.id = h.file_id
     WHERE h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL ORDER BY f.id"""
-_FOUND = "WITH found AS (SELECT file_id, max(happened_at) AS happened_at FROM events WHERE name = 'file_found_broken' GROUP BY 1)"
+_FOUND = """WITH found AS (SELECT file_id, max(happened_at) AS happened_at FROM events
+    WHERE name IN ('file_found_broken', 'file_found_incomplete') GROUP BY 1)"""
+_FAILED = """SELECT kind, sum(count) AS count FROM (
+    SELECT coalesce(failure_kind, 'internal') AS kind, count(*) AS count FROM tasks
+        WHERE attempts > 0 AND state IN ('failed', 'queued') GROUP BY 1
+    UNION ALL SELECT 'access', count(*) FROM failures f JOIN folders d ON d.id = f.folder_id AND d.is_configured = 1
+    UNION ALL SELECT 'invalid_format', count(*) FROM headers h JOIN files f ON f.id = h.file_id
+        WHERE h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL
+    ) GROUP BY 1 HAVING sum(count) > 0"""
 _UNREAD = """SELECT count(*) AS count, coalesce(sum(size_bytes), 0) AS size_bytes FROM files
     WHERE scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL
         AND folder_id IN (SELECT value FROM json_each(?))"""
@@ -124,12 +136,12 @@ class Reports:
         return {row["id"]: FileState(row["state"]) for row in self._database.rows(_STATES, (id_list(file_ids),))}
 
     def waiting(self, limit: int) -> list[WaitingFile]:
-        """Give the files that are not whole yet, the latest first."""
+        """Give the files that are not whole yet, the latest first; those too whose writer has paused or given up."""
         return [
             WaitingFile(
                 row["folder_id"],
                 join(row["directory"], row["name"]),
-                row["waiting_reason"],
+                row["reason"],
                 from_epoch(row["last_changed_at"]),
             )
             for row in self._database.rows(_WAITING, (limit,))
@@ -148,6 +160,10 @@ class Reports:
             )
             for row in self._database.rows(f"{_FOUND} {_BROKEN}")
         ]
+
+    def failure_counts(self) -> dict[FailureKind, int]:
+        """Count what failed, by kind: tasks given up or to be tried again, what scans cannot see, broken files."""
+        return {FailureKind(row["kind"]): row["count"] for row in self._database.rows(_FAILED)}
 
     def running(self) -> list[Task]:
         """Give the tasks in hand."""

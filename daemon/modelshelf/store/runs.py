@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAMES = tuple(field.name for field in fields(RunStatistics))
 _COUNT = f"UPDATE runs SET {', '.join(f'{name} = {name} + :{name}' for name in _NAMES)} WHERE id = :id"  # noqa: S608 - constants
 _END_IDLE = """UPDATE runs SET ended_at = ? WHERE ended_at IS NULL AND NOT EXISTS (
-    SELECT 1 FROM tasks WHERE kind = 'scan_folder' AND state != 'failed' AND run_id = runs.id)"""
+    SELECT 1 FROM tasks WHERE kind = 'scan_folder' AND state != 'failed' AND run_id = runs.id) RETURNING *"""
 _LATEST_OF_JOB = "SELECT * FROM runs WHERE job_name IS ? ORDER BY id DESC LIMIT 1"
 
 
@@ -47,9 +47,9 @@ class Runs:
             "UPDATE runs SET ended_at = ? WHERE id = ? AND ended_at IS NULL", (to_epoch(now), run_id)
         )
 
-    def end_idle(self, now: datetime) -> None:
-        """End every run that owes no scan any more, also one whose scan was merged into that of another run."""
-        self._database.execute(_END_IDLE, (to_epoch(now),))
+    def end_idle(self, now: datetime) -> list[Run]:
+        """End every run that owes no scan any more, also one whose scan was merged into that of another run; gives them."""
+        return [_run_from(row) for row in self._database.rows(_END_IDLE, (to_epoch(now),))]
 
     def get(self, run_id: int) -> Run | None:
         """Give a run by its id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelshelf.store import tenure
 from modelshelf.store.contents import Contents
 from modelshelf.store.database import Database
 from modelshelf.store.entries import Entries
@@ -13,13 +14,18 @@ from modelshelf.store.facts import FactTable
 from modelshelf.store.failures import Failures
 from modelshelf.store.files import Files
 from modelshelf.store.folders import Folders
+from modelshelf.store.grounds import Grounds
+from modelshelf.store.holds import Holds
 from modelshelf.store.journal import Journal
 from modelshelf.store.ledger import Ledger
 from modelshelf.store.remote import Remote
 from modelshelf.store.runs import Runs
+from modelshelf.store.watches import Watches
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from modelshelf.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,27 @@ class Store:
     runs: Runs
     events: Events
     failures: Failures
+    grounds: Grounds
+    holds: Holds
+    watches: Watches
 
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open the store for writing; where it may be new or older, the caller holds the state lock."""
         return cls._over(Database.open(path))
+
+    @classmethod
+    def begin_tenure(cls, path: Path, clock: Clock) -> Store:
+        """Open the store as the one process that works on it, and see that it is sound; the caller holds the state lock."""
+        return cls._over(tenure.begin(path, clock))
+
+    def end_tenure(self) -> None:
+        """Remember that all ended well; what is left open without this counts as a crash."""
+        tenure.end(self.database)
+
+    def condemn(self) -> None:
+        """Have the next owner set the store aside: damage was met while it was used."""
+        tenure.condemn(self.database.path)
 
     @classmethod
     def open_readonly(cls, path: Path) -> Store:
@@ -68,4 +90,7 @@ class Store:
             runs=Runs(database),
             events=Events(database),
             failures=Failures(database),
+            grounds=Grounds(database),
+            holds=Holds(database),
+            watches=Watches(database),
         )

@@ -17,7 +17,10 @@ CRASHES_UNTIL_ALONE = 2
 """A task that was in hand when the daemon died so often comes after all innocents, and alone."""
 
 CRASHES_UNTIL_FAILED = CRASHES_UNTIL_ALONE + 5
-"""After five deaths more, none of which another suspect can have caused, it is given up."""
+"""After five deaths more, none of which another suspect can have caused, it is given up, unless it is read apart."""
+
+MOST_DOUBLINGS = 6
+"""So often the wait of a minute is doubled."""
 
 _FIRST = f"""SELECT id, kind, subject, priority, due_at, run_id FROM tasks INDEXED BY tasks_suspected
     WHERE state = 'queued' AND crashes >= {CRASHES_UNTIL_ALONE} AND kind IN (SELECT value FROM json_each(:kinds))

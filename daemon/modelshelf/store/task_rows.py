@@ -21,6 +21,9 @@ FOLDER_OF: dict[Subject, str] = {
 KINDS_OF_FILES = ", ".join(f"'{kind}'" for kind, order in ORDER.items() if order.subject is Subject.FILE)
 """The kinds whose subject is a file, as SQL's `IN (...)` takes them."""
 
+KINDS_READ_APART = ", ".join(f"'{kind}'" for kind, order in ORDER.items() if order.is_read_apart)
+"""Likewise the kinds that are never given up because the daemon died."""
+
 BELONGS: dict[Subject, str] = {
     Subject.FOLDER: "t.folder_id = :folder",
     Subject.FILE: "t.folder_id = :folder",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
-from modelshelf.errors import DiskFull, ModelshelfError, StoreError, TransientError, from_os_error
+from modelshelf.errors import DiskFull, ModelshelfError, StoreDamaged, StoreError, TransientError, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def translate(error: sqlite3.Error, path: Path) -> ModelshelfError:
-    """Give DiskFull or TransientError where waiting helps; StoreError for all else, with what a person can do."""
+    """Give DiskFull or TransientError where waiting helps; StoreError for all else."""
     code = getattr(error, "sqlite_errorcode", None) or 0
     name = readable(path)
     if code in _FULL or code & _PRIMARY in _FULL:
@@ -30,10 +30,13 @@ def translate(error: sqlite3.Error, path: Path) -> ModelshelfError:
     if code & _PRIMARY in _LOCKED:
         return TransientError(f"another process holds the store {name}: {error}")
     if code & _PRIMARY in _DAMAGED:
-        return StoreError(
-            f"the store {name} is damaged ({error}): stop modelshelf, move it away, put a backup in its place"
-        )
+        return damaged(path, str(error))
     return StoreError(f"the store {name} failed: {error}")
+
+
+def damaged(path: Path, reason: str) -> StoreDamaged:
+    """Give the error for a file that is no sound database."""
+    return StoreDamaged(f"the store {readable(path)} is damaged ({reason})")
 
 
 def translate_os_error(error: OSError, path: Path, doing: str) -> ModelshelfError:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelshelf.errors import StoreError
+from modelshelf.errors import StoreDamaged
 from modelshelf.store.columns import (
     big,
     from_big,
@@ -63,11 +63,11 @@ def test_a_body_comes_back_as_it_was_received() -> None:
 
 
 def test_damaged_columns_are_store_errors() -> None:
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreDamaged, match="damaged"):
         from_json("{")
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreDamaged, match="damaged"):
         unpack(b"no zlib")
-    with pytest.raises(StoreError, match="damaged"):
+    with pytest.raises(StoreDamaged, match="damaged"):
         unpack(pack("x")[:-3])
 
 

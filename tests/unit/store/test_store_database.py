@@ -13,6 +13,7 @@ import pytest
 
 from modelshelf.errors import BrokenModelFile, DiskFull, StoreError, TransientError, UsageError
 from modelshelf.store.database import Database
+from modelshelf.store.soundness import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from modelshelf.store.database import Database
+from modelshelf.store.soundness import examine
 database = Database.open(Path(sys.argv[1]))
 for number in range(50):
     with database.transaction(is_durable=number % 2 == 0):
@@ -290,26 +292,6 @@ def test_a_closed_store_is_a_store_error_and_closes_twice(database: Database) ->
     assert not database.is_alive()
 
 
-def test_a_sound_file_passes_the_check(database: Database) -> None:
-    database.check()
-
-
-def test_a_damaged_file_fails_the_check(tmp_path: Path) -> None:
-    path = tmp_path / "modelshelf.db"
-    database = Database.open(path)
-    with database.transaction():
-        for number in range(5000):
-            database.execute(ADD, (f"{number:050}",))
-    database.close()
-    with path.open("r+b") as file:
-        file.seek(-3 * 4096, os.SEEK_END)
-        file.write(b"\xff" * 4096)
-    database = Database.open(path)
-    with pytest.raises(StoreError, match="damaged"):
-        database.check()
-    database.close()
-
-
 def test_a_kill_in_a_transaction_loses_nothing_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "modelshelf.db"
     command = [sys.executable, "-c", CHILD, str(path)]
@@ -319,8 +301,8 @@ def test_a_kill_in_a_transaction_loses_nothing_acknowledged(tmp_path: Path) -> N
         while (line := child.stdout.readline().strip()) != "open":
             acknowledged.append(f"kept-{int(line):02}")
         child.kill()
+    examine(path, is_thorough=True)
     database = Database.open(path)
-    database.check()
     assert ids(database) == acknowledged
     assert len(acknowledged) == 50
     assert database.rows("SELECT count(*) FROM events")[0][0] == 50

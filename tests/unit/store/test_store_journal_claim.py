@@ -470,3 +470,19 @@ def test_tasks_of_all_folders_that_are_there_share_a_batch_by_priority_and_then_
     store.journal.add([new_task(999, due_at=NOW - 2.5 * SECOND)], NOW)
     expected = [str(files[number]) for number in (5, 4, 3)] + ["999"] + [str(files[number]) for number in (2, 1, 0)]
     assert subjects(store.journal.claim(Lane.DESK, NOW, ["a", "b"])) == expected
+
+
+def test_what_is_claimed_while_it_is_counted_is_counted_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_file(store, b"new")
+    genuine = store.journal._waiting.count
+
+    def count_and_claim(kind: TaskKind, folder_id: str | None, until: float) -> int:
+        counted = genuine(kind, folder_id, until)
+        if kind is TaskKind.INSPECT_FILE:
+            store.journal.claim(Lane.DESK, NOW)
+        return counted
+
+    monkeypatch.setattr(store.journal._waiting, "count", count_and_claim)
+    assert store.journal.owed("a")[TaskKind.INSPECT_FILE] == 1

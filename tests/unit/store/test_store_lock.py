@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -106,4 +107,15 @@ def test_the_lock_is_for_its_owner_alone(tmp_path: Path) -> None:
     lock.acquire()
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "state" / "lock").stat().st_mode & 0o777 == 0o600
+    lock.release()
+
+
+def test_a_lock_on_a_full_disk_is_held_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lock = StateLock(tmp_path)
+    monkeypatch.setattr(os, "pwrite", refuse)
+    lock.acquire()
+    assert holder(tmp_path) == 0
     lock.release()

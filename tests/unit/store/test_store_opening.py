@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.errors import DiskFull, StoreError
+from modelshelf.clock import SystemClock
+from modelshelf.errors import DiskFull, StoreDamaged, StoreError
+from modelshelf.store.backups import backups_of
 from modelshelf.store.database import Database
 from modelshelf.store.migrations import APPLICATION_ID, MIGRATIONS
-from modelshelf.store.opening import copy, schema_version
+from modelshelf.store.opening import schema_version
 from modelshelf.store.store import Store
 
 if TYPE_CHECKING:
@@ -136,6 +138,11 @@ def test_an_empty_database_without_a_mark_counts_as_new(path: Path) -> None:
     assert folder_ids(made(path)) == ["a"]
 
 
+def only_backup(path: Path) -> Path:
+    (backup,) = backups_of(path, SystemClock().now())
+    return backup.path
+
+
 @pytest.mark.parametrize("content", [b"<html>" * 1000, b"SQLite format 3\0" + b"\xff" * 4096])
 def test_a_file_that_is_no_database_is_refused_and_never_altered(path: Path, content: bytes) -> None:
     path.parent.mkdir()
@@ -164,20 +171,30 @@ def test_a_zero_length_file_alone_counts_as_new(path: Path) -> None:
     assert folder_ids(made(path)) == ["a"]
 
 
-@pytest.mark.parametrize("witness", ["modelshelf.db-wal", "modelshelf.db.before-2"])
+@pytest.mark.parametrize(
+    "witness", ["modelshelf.db-wal", "modelshelf.db.corrupt-20260101T000000Z", "backups/modelshelf-20260101T000000Z.db"]
+)
 def test_a_zero_length_file_beside_a_witness_is_a_loss(path: Path, witness: str) -> None:
-    path.parent.mkdir()
+    (path.parent / "backups").mkdir(parents=True)
     path.write_bytes(b"")
-    path.with_name(witness).write_bytes(b"x")
-    with pytest.raises(StoreError, match="lost its content"):
+    (path.parent / witness).write_bytes(b"x")
+    with pytest.raises(StoreDamaged, match="lost its content"):
         Database.open(path)
     assert path.read_bytes() == b""
+
+
+def test_a_database_of_ours_without_a_table_is_a_loss(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    with pytest.raises(StoreDamaged, match="lost its content"):
+        Database.open(path)
 
 
 def test_a_wal_without_its_file_is_a_loss(path: Path) -> None:
     path.parent.mkdir()
     path.with_name("modelshelf.db-wal").write_bytes(b"x")
-    with pytest.raises(StoreError, match="lost its content"):
+    with pytest.raises(StoreDamaged, match="lost its content"):
         Database.open(path)
 
 
@@ -187,7 +204,7 @@ def test_an_older_schema_is_upgraded_after_a_backup(path: Path) -> None:
     assert database.rows("SELECT name FROM colours")[0]["name"] == "green"
     assert database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS) + 1
     database.close()
-    backup = path.with_name(f"modelshelf.db.before-{len(MIGRATIONS) + 1}")
+    backup = only_backup(path)
     assert backup.stat().st_mode & 0o777 == 0o600
     assert folder_ids(backup) == ["a"]
     assert schema_version(backup, newest=len(MIGRATIONS)) == len(MIGRATIONS)
@@ -199,7 +216,7 @@ def test_the_backup_holds_what_is_in_the_wal_alone(path: Path) -> None:
         other.execute("INSERT INTO folders (id, path) VALUES ('b', x'2F62')")
         other.commit()
         Database.open(path, (*MIGRATIONS, add_colour)).close()
-    assert folder_ids(path.with_name(f"modelshelf.db.before-{len(MIGRATIONS) + 1}")) == ["a", "b"]
+    assert folder_ids(only_backup(path)) == ["a", "b"]
 
 
 def test_pictures_of_the_first_schema_keep_their_place(path: Path) -> None:
@@ -288,31 +305,3 @@ def test_a_reader_opens_after_the_writer_has_closed(path: Path) -> None:
     assert [row["id"] for row in reader.rows("SELECT id FROM folders")] == ["a"]
     reader.close()
     assert folder_ids(path) == ["a"]
-
-
-def test_a_backup_is_whole_private_and_can_be_opened(path: Path, tmp_path: Path) -> None:
-    database = Database.open(path)
-    database.execute("INSERT INTO folders (id, path) VALUES ('a', x'2F61')")
-    copy(path, tmp_path / "backups" / "today.db")
-    database.close()
-    copied = Database.open(tmp_path / "backups" / "today.db")
-    assert [row["id"] for row in copied.rows("SELECT id FROM folders")] == ["a"]
-    copied.close()
-    assert (tmp_path / "backups" / "today.db").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_backup_takes_the_place_of_an_older_one(path: Path, tmp_path: Path) -> None:
-    database = Database.open(path)
-    copy(path, tmp_path / "copy.db")
-    database.execute("INSERT INTO folders (id, path) VALUES ('a', x'2F61')")
-    copy(path, tmp_path / "copy.db")
-    database.close()
-    assert folder_ids(tmp_path / "copy.db") == ["a"]
-
-
-def test_a_backup_that_cannot_be_written_is_a_store_error(path: Path, tmp_path: Path) -> None:
-    database = Database.open(path)
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(StoreError, match="cannot write"):
-        copy(path, tmp_path / "file" / "copy.db")
-    database.close()

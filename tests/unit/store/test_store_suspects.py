@@ -197,3 +197,23 @@ def test_without_a_time_the_machine_s_clock_counts(store: Store) -> None:
     moment = store.journal.next_due_at(Lane.DESK)
     assert moment is not None
     assert moment > NOW + MINUTE
+
+
+@pytest.mark.parametrize("kind", [TaskKind.INSPECT_FILE, TaskKind.HASH_FILE, TaskKind.FETCH_PREVIEWS])
+def test_what_is_read_apart_is_never_given_up_because_the_daemon_died(store: Store, kind: TaskKind) -> None:
+    store.journal.add([new_task(1, kind)], NOW)
+    die(store, 1, 200)
+    row = store.database.row("SELECT state, attempts, crashes, due_at FROM tasks")
+    assert row is not None
+    assert tuple(row) == ("queued", 0, 200, (NOW + 64 * MINUTE).timestamp())
+    assert store.journal.failures() == []
+
+
+def test_what_killed_its_reader_is_a_suspect_still_when_it_is_tried_again(store: Store) -> None:
+    store.journal.add([new_task(1, TaskKind.HASH_FILE)], NOW)
+    die(store, 1, 4)
+    [task] = store.journal.claim(Lane.DISK, NOW + DAY)
+    store.journal.fail(task, "killed by SIGSEGV", FailureKind.INVALID_FORMAT, NOW)
+    assert store.journal.bring_back(None, NOW) == 1
+    [again] = store.journal.claim(Lane.DISK, NOW)
+    assert (again.crashes, again.attempts) == (CRASHES_UNTIL_ALONE, 0)

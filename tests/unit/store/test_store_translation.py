@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelshelf.errors import DiskFull, ModelshelfError, StoreError, TransientError
+from modelshelf.errors import DiskFull, ModelshelfError, StoreDamaged, StoreError, TransientError
 from modelshelf.store.translation import translate, translate_os_error, translated
 
 PATH = Path("/state/modelshelf.db")
@@ -20,9 +20,9 @@ PATH = Path("/state/modelshelf.db")
         (sqlite3.SQLITE_BUSY, TransientError),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, TransientError),
         (sqlite3.SQLITE_LOCKED, TransientError),
-        (sqlite3.SQLITE_CORRUPT, StoreError),
-        (sqlite3.SQLITE_CORRUPT_INDEX, StoreError),
-        (sqlite3.SQLITE_NOTADB, StoreError),
+        (sqlite3.SQLITE_CORRUPT, StoreDamaged),
+        (sqlite3.SQLITE_CORRUPT_INDEX, StoreDamaged),
+        (sqlite3.SQLITE_NOTADB, StoreDamaged),
         (sqlite3.SQLITE_IOERR_READ, StoreError),
         (sqlite3.SQLITE_READONLY, StoreError),
         (sqlite3.SQLITE_ERROR, StoreError),
@@ -39,12 +39,6 @@ def test_each_error_of_sqlite_has_its_meaning(code: int, kind: type[ModelshelfEr
 
 def test_an_error_without_a_code_is_a_store_error() -> None:
     assert type(translate(sqlite3.ProgrammingError("closed"), PATH)) is StoreError
-
-
-def test_damage_tells_what_to_do() -> None:
-    error = sqlite3.DatabaseError("malformed")
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    assert "backup" in str(translate(error, PATH))
 
 
 def test_the_block_lets_other_errors_pass() -> None:
