@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.display import readable
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FolderOffline, ModelshelfError
 from modelshelf.logs import get_log
 from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
+from modelshelf.shelf.mounts import mounts_around
 from modelshelf.shelf.patience import Patience
-from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.presence import is_seen
 from modelshelf.shelf.walk import walk
+from modelshelf.steps.footing import check_witness, find_footing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
 
     from modelshelf.clock import Clock
     from modelshelf.domain.folder import Folder
+    from modelshelf.domain.model_file import ModelFile
     from modelshelf.steps.place import Place
     from modelshelf.store.folders import FolderState
     from modelshelf.store.store import Store
 
 log = get_log(__name__)
+
+RETURN_DIRECTORIES = 200
+"""So many directories are searched for a model, every half minute, before a folder is taken for one that is still away."""
 
 AWAY = DeviceTraits(id="away", file_system="unknown", is_local=False, is_honest=False, has_events=True)
 """What is assumed of a folder that is not there: nothing good, but events are tried when it comes."""
@@ -48,6 +57,7 @@ class Whereabouts:
         self._ring = ring
         self._patience = Patience()
         self._mounts = _mounts_now()
+        self._devices: dict[str, frozenset[bytes]] = {}
         self.places: dict[str, Place] = {folder.id: self._look_at(folder) for folder in folders}
         for place in self.places.values():
             if place.traits is AWAY:
@@ -62,11 +72,25 @@ class Whereabouts:
     def look_around(self) -> None:
         """Find what came, went or was covered; nothing touches a disk where all is as it was."""
         self._look_for_absent()
+        self._look_for_held()
         self._look_at_mounts()
+
+    def question(self, folder_ids: Collection[str]) -> None:
+        """Note as absent which of these folders do not answer: nothing more is claimed of them until they do."""
+        for state in self._store.folders.states():
+            place = self.places.get(state.id)
+            if place is not None and state.id in folder_ids and state.offline_since is None:
+                self._question(place)
+
+    def _question(self, place: Place) -> None:
+        try:
+            self._patience.ask(place.folder.id, lambda: await_answer(place.root))
+        except FolderOffline as error:
+            self._note_absence(place.folder.id, str(error))
 
     def _look_at(self, folder: Folder) -> Place:
         try:
-            traits = self._patience.ask(folder.id, lambda: device_of(folder.path))
+            traits, self._devices[folder.id] = self._patience.ask(folder.id, lambda: _look(folder))
         except ModelshelfError as error:
             log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
             traits = AWAY
@@ -79,8 +103,10 @@ class Whereabouts:
             return
         self._mounts = mounts
         for place in [*self.places.values()]:
+            before = self._devices.get(place.folder.id)
             now = self._look_at(place.folder)
-            if now.traits is not AWAY and now.traits != place.traits:
+            is_mounted_anew = now.traits != place.traits or self._devices.get(place.folder.id) != before
+            if now.traits is not AWAY and is_mounted_anew:
                 log.info("folder_remounted", folder=now.folder.id, file_system=now.traits.file_system)
                 self._settle(now)
 
@@ -94,7 +120,7 @@ class Whereabouts:
     def _look_for(self, place: Place, state: FolderState) -> None:
         folder = place.folder
         try:
-            self._patience.ask(folder.id, lambda: check_return(place, state))
+            self._patience.ask(folder.id, lambda: check_return(self._store, place, state))
         except FolderOffline as error:
             log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
             if state.offline_since is None:
@@ -103,14 +129,34 @@ class Whereabouts:
         now = self._look_at(folder)
         if now.traits is AWAY and state.offline_since is None:
             return
-        self._store.folders.set_online(folder.id)
-        log.info("folder_came_back", folder=folder.id)
+        self._note_return(folder.id)
         self._settle(now)
+
+    def _look_for_held(self) -> None:
+        """A folder of which much vanished at once is scanned as soon as a few of those files, drawn then, begin to return."""
+        for hold in self._store.holds.all():
+            place = self.places.get(hold.folder_id)
+            rows = [row for file_id in hold.sample if (row := self._store.files.get(file_id)) is not None]
+            if place is not None and place.traits is not AWAY and self._is_any_back(place, rows):
+                self.owe_scans([hold.folder_id])
+
+    def _is_any_back(self, place: Place, rows: Sequence[ModelFile]) -> bool:
+        paths = [os.fsencode(place.locate(row)) for row in rows]
+        try:
+            return self._patience.ask(place.folder.id, lambda: any(is_seen(path) for path in paths))
+        except FolderOffline:
+            return False  # budget: a file system that does not answer shows nothing
 
     def _settle(self, place: Place) -> None:
         self.places[place.folder.id] = place
         self._on_move(place)
         self.owe_scans([place.folder.id])
+
+    def _note_return(self, folder_id: str) -> None:
+        with self._store.database.transaction():
+            if self._store.folders.set_online(folder_id):
+                self._store.events.add("folder_came_back", self._clock.now(), folder_id=folder_id)
+        log.info("folder_came_back", folder=folder_id)
 
     def _note_absence(self, folder_id: str, reason: str) -> None:
         now = self._clock.now()
@@ -128,12 +174,26 @@ def _mounts_now() -> frozenset[bytes]:
         return frozenset()
 
 
-def check_return(place: Place, state: FolderState) -> None:
-    """Raise FolderOffline unless the folder is there, and with models where models are known in it.
+def await_answer(path: Path) -> None:
+    """Return when the file system answers, whatever it says; statvfs(2) is never answered from the kernel's own memory."""
+    with suppress(OSError):
+        os.statvfs(path)
 
-    A bare mount point may hold a stray file, and is not to be scanned every half minute for that.
+
+def check_return(store: Store, place: Place, state: FolderState) -> None:
+    """Raise FolderOffline unless the folder is there, and is what it was or shows one of its files.
+
+    A bare mount point may hold a stray file, and is not to be scanned every half minute for that. Where neither inode nor
+    device number can be relied on, any model at all will do, but it is not looked for without end.
     """
-    check_presence(place.folder, state.file_count)
-    is_populated = not state.file_count or any(listing.models for listing in walk(place.root, place.intake))
-    if not is_populated:
-        raise FolderOffline(f"{readable(place.root)} holds no model: not mounted?")
+    await_answer(place.root)
+    footing = find_footing(store, place.folder)
+    if footing.is_confirmed or not state.file_count or not footing.is_known or place.traits.is_honest:
+        return
+    listings = islice(walk(place.root, place.intake), RETURN_DIRECTORIES)
+    if not any(listing.models for listing in listings):
+        check_witness(store, place.folder, footing, [])
+
+
+def _look(folder: Folder) -> tuple[DeviceTraits, frozenset[bytes]]:
+    return device_of(folder.path), mounts_around(os.path.realpath(os.fsencode(folder.path))).devices

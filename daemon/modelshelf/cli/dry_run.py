@@ -19,6 +19,7 @@ from modelshelf.shelf.devices import device_of
 from modelshelf.shelf.intake import Intake
 from modelshelf.shelf.presence import check_presence
 from modelshelf.shelf.walk import Listing, walk
+from modelshelf.steps.footing import find_footing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -86,10 +87,11 @@ class Comparison:
     moved_ids: set[int] = field(default_factory=set)
 
     def differences(self) -> list[Difference]:
-        """Walk and compare; FolderOffline where the folder is not there."""
+        """Walk and compare; FolderOffline where the folder is not there, or is not the one that was."""
         folder = self.spot.folder
-        states = self.store.folders.states() if self.store else []
-        check_presence(folder, sum(state.file_count for state in states if state.id == folder.id))
+        check_presence(folder, 0)
+        if self.store is not None and folder.id in {state.id for state in self.store.folders.states()}:
+            find_footing(self.store, folder)
         self.is_honest = device_of(folder.path).is_honest
         found: list[Difference] = []
         gone: list[ModelFile] = []
@@ -146,7 +148,7 @@ class Comparison:
 
     def _before(self, path: bytes, fingerprint: Fingerprint) -> bytes | None:
         """Give where the file was, if its old place in this folder is empty now."""
-        if self.store is None or not self.is_honest:
+        if self.store is None:
             return None
         folder = self.spot.folder
         for twin in self.store.files.twins(fingerprint):

@@ -30,3 +30,15 @@ class Folder:
     is_recursive: bool = True
     watch: WatchMode = WatchMode.AUTO
     stability_delay_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a Folder is heard by events: directories with a watch and without, and why those have none.
+
+    Both counts are 0 where nothing could be watched at all.
+    """
+
+    watched_count: int
+    unwatched_count: int
+    problem: str | None = None

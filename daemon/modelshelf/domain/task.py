@@ -75,18 +75,22 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How tasks of one kind travel: by which lane, on what, how many at once, and what follows when one is done."""
+    """How tasks of one kind travel: by which lane, on what, how many at once, and what follows when one is done.
+
+    `is_read_apart`: what may kill is done in a process of its own for a suspect, so the daemon's deaths alone prove nothing.
+    """
 
     lane: Lane
     subject: Subject
     batch_limit: int
     successors: tuple[tuple[TaskKind, Reach], ...] = ()
+    is_read_apart: bool = False
 
 
 ORDER: dict[TaskKind, Kind] = {
     TaskKind.SCAN_FOLDER: Kind(Lane.DESK, Subject.FOLDER, 50),
-    TaskKind.INSPECT_FILE: Kind(Lane.DESK, Subject.FILE, 50),
-    TaskKind.HASH_FILE: Kind(Lane.DISK, Subject.FILE, 16, ((TaskKind.WRITE_SIDECARS, Reach.SAME),)),
+    TaskKind.INSPECT_FILE: Kind(Lane.DESK, Subject.FILE, 50, is_read_apart=True),
+    TaskKind.HASH_FILE: Kind(Lane.DISK, Subject.FILE, 16, ((TaskKind.WRITE_SIDECARS, Reach.SAME),), is_read_apart=True),
     TaskKind.WRITE_SIDECARS: Kind(Lane.DESK, Subject.FILE, 50, ((TaskKind.RENDER_PAGE, Reach.SAME),)),
     TaskKind.CARRY_SIDECARS: Kind(
         Lane.DESK, Subject.FILE, 50, ((TaskKind.WRITE_SIDECARS, Reach.SAME), (TaskKind.FETCH_PREVIEWS, Reach.SAME))
@@ -102,7 +106,9 @@ ORDER: dict[TaskKind, Kind] = {
         ),
     ),
     TaskKind.ENRICH_MODEL: Kind(Lane.NETWORK, Subject.MODEL, 20, ((TaskKind.WRITE_SIDECARS, Reach.FILES_OF_MODEL),)),
-    TaskKind.FETCH_PREVIEWS: Kind(Lane.NETWORK, Subject.FILE, 8, ((TaskKind.RENDER_PAGE, Reach.SAME),)),
+    TaskKind.FETCH_PREVIEWS: Kind(
+        Lane.NETWORK, Subject.FILE, 8, ((TaskKind.RENDER_PAGE, Reach.SAME),), is_read_apart=True
+    ),
     TaskKind.RENDER_PAGE: Kind(Lane.DESK, Subject.FILE, 50, ((TaskKind.RENDER_GALLERY, Reach.FOLDER_OF_FILE),)),
     TaskKind.RENDER_GALLERY: Kind(Lane.DESK, Subject.FOLDER, 1),
 }

@@ -55,6 +55,10 @@ _SHARED = {
     "glusterfs",
     "beegfs",
     "gpfs",
+    "gfs2",
+    "ocfs2",
+    "orangefs",
+    "coda",
     "davfs",
     "virtiofs",
     "vboxsf",
@@ -104,7 +108,7 @@ def mount_table(mounts: Path = MOUNTS) -> frozenset[bytes]:
         lines = mounts.read_bytes().splitlines()
     except OSError as error:
         raise from_os_error(error, os.fsencode(mounts), "read") from error
-    return frozenset(b" ".join(line.split(b" ")[:5]) for line in lines)
+    return frozenset(b" ".join(fields[:5]) for line in lines if len(fields := line.split(b" ")) >= 5)  # noqa: PLR2004
 
 
 def _file_system_by_magic(absolute: bytes) -> str:
@@ -119,15 +123,17 @@ def _file_system_at(absolute: bytes, lines: Iterable[bytes]) -> str | None:
     found, length = None, 0
     for line in lines:
         fields, _, rest = line.partition(b" - ")
-        point = _unescaped(fields.split(b" ")[4])
-        if len(point) >= length and _is_at_or_below(absolute, point):
+        point = unescaped(b"".join(fields.split(b" ")[4:5]))
+        if point and len(point) >= length and is_at_or_below(absolute, point):
             found, length = os.fsdecode(rest.split(b" ")[0]), len(point)
     return found
 
 
-def _is_at_or_below(path: bytes, directory: bytes) -> bool:
+def is_at_or_below(path: bytes, directory: bytes) -> bool:
+    """Tell whether an absolute path is `directory` or lies below it."""
     return path == directory or path.startswith(directory.rstrip(b"/") + b"/")
 
 
-def _unescaped(field: bytes) -> bytes:
-    return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)
+def unescaped(field: bytes) -> bytes:
+    """Give a path of the table of mounts as it is: blanks, tabs, newlines and backslashes stand there as octal numbers."""
+    return re.sub(rb"\\([0-3][0-7]{2})", lambda match: bytes([int(match[1], 8)]), field)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelshelf.errors import from_os_error
+from modelshelf.shelf.walk import MAX_NAME_BYTES, MAX_PATH_BYTES
 from modelshelf.sidecars.names import companions, possible_stems
 
 if TYPE_CHECKING:
@@ -59,6 +61,24 @@ def names_in(directory: bytes) -> frozenset[bytes]:
         return frozenset(os.listdir(directory))
     except OSError as error:
         raise from_os_error(error, directory, "list") from error
+
+
+class NamesBeside(Container[bytes]):
+    """The names in a directory, for who asks for a few: each is looked for by itself, however many there are.
+
+    Raises FileUnreadable where it cannot be told.
+    """
+
+    def __init__(self, directory: bytes) -> None:
+        self._directory = directory
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether anything of this name is there."""
+        if not isinstance(name, bytes):
+            return False
+        path = os.path.join(self._directory, name)
+        is_possible = len(name) <= MAX_NAME_BYTES and len(path) <= MAX_PATH_BYTES
+        return is_possible and stat_if_there(path) is not None
 
 
 def stat_if_there(path: bytes) -> os.stat_result | None:

@@ -24,7 +24,7 @@ from modelshelf.sidecars.names import previews
 from modelshelf.steps.beside import Surroundings, from_text, model_names, stat_if_there, to_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import picture_limit, picture_path, relative_to_folder, shown_pictures
-from modelshelf.steps.place import Place, awaits_its_sidecars, make_room, present_file
+from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, make_room, present_file
 from modelshelf.steps.stems import owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.store.ledger import Writing
@@ -71,14 +71,14 @@ class FetchPreviews:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Pictured]]:
         """Fetch and write; a picture that is already there ends the matter, unless it is ours and shows other bytes."""
-        return one_by_one(tasks, reins, self._picture)
+        return one_by_one(tasks, reins, lambda task: self._picture(task, reins))
 
-    def _picture(self, task: Task) -> Outcome[Pictured]:
+    def _picture(self, task: Task, reins: Reins) -> Outcome[Pictured]:
         file, place = present_file(self.store, self.places, task)
         version = describe(self.store, file).version
         if version is None or awaits_its_sidecars(self.store, file) or not self._is_wanted(file, place, version):
             return Done(task, Pictured(file, {}, None), is_followed=False)
-        written = self._write_all(version, place, file)
+        written = self._write_all(version, place, file, reins)
         first = next(iter(written), None)
         preview = relative_to_folder(place, Path(first)) if first is not None else None
         return Done(task, Pictured(file, written, preview), is_followed=bool(written))
@@ -111,14 +111,14 @@ class FetchPreviews:
             ),
         )
 
-    def _write_all(self, version: ModelVersion, place: Place, file: ModelFile) -> Stats:
+    def _write_all(self, version: ModelVersion, place: Place, file: ModelFile, reins: Reins) -> Stats:
         """Write as many as are wanted; a picture that is no good gives its place to the next."""
         written: Stats = {}
         for image in self._chosen(version.images):
             if len(written) >= picture_limit(place):
                 break
             try:
-                target, content = self._fetch(image, place, file, len(written) + 1)
+                target, content = self._fetch(image, place, file, len(written) + 1, reins)
                 written[str(target)] = self._write(target, content, file, version)
             except (CivitaiRefused, BrokenModelFile) as error:
                 log.warning("preview_not_written", path=readable(file.path), reason=str(error))
@@ -132,25 +132,29 @@ class FetchPreviews:
         return written
 
     def _write(self, target: Path, content: bytes, file: ModelFile, version: ModelVersion) -> tuple[int, int]:
-        make_room(self.places[file.folder_id], target)
-        intend = self._intention(target, file, version)
+        place = self.places[file.folder_id]
+        demand_present(self.store, place, file)
+        make_room(place, target)
+        intend, border = self._intention(target, file, version), place.border(target)
         outdated = self._outdated(target, version)
         if outdated is not None:
-            status = replace_file(target, content, expected=outdated, on_ready=intend)
+            status = replace_file(target, content, expected=outdated, on_ready=intend, within=border)
         else:
-            status = create_file(target, content, on_ready=intend)
+            status = create_file(target, content, on_ready=intend, within=border)
         log.info("preview_written", path=readable(target))
         return status.st_size, status.st_mtime_ns
 
-    def _fetch(self, image: RemoteImage, place: Place, file: ModelFile, number: int) -> tuple[Path, bytes]:
+    def _fetch(
+        self, image: RemoteImage, place: Place, file: ModelFile, number: int, reins: Reins
+    ) -> tuple[Path, bytes]:
         settings = place.output.images
         content = self.client.picture(self.client.thumbnail_url(image, WIDTH), MAX_PICTURE_BYTES)
         if settings.is_numbered:
             suffix = picture_suffix(content[:64])
             if suffix is None:
-                raise BrokenModelFile(f"{image.url} is no picture")
+                raise BrokenModelFile("what Civitai lists as a picture is none")
         else:
-            content, suffix = to_png(content, max_width=WIDTH), ".png"
+            content, suffix = reins.read(to_png, content, max_width=WIDTH), ".png"
         return picture_path(place, file, suffix, number), content
 
     def _intention(self, target: Path, file: ModelFile, version: ModelVersion) -> Callable[[os.stat_result], None]:

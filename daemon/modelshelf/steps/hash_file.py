@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
+from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FileChanged
 from modelshelf.formats.hashes import hash_file
 from modelshelf.logs import get_log
 from modelshelf.steps.place import is_as_it_was, present_file
+from modelshelf.steps.same_bytes import is_one_file
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.hashes import Hashes
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
-    from modelshelf.steps.place import Places
+    from modelshelf.steps.place import Place, Places
     from modelshelf.store.store import Store
 
 log = get_log(__name__)
@@ -69,15 +71,32 @@ class HashFile:
 
     def _hash(self, task: Task, reins: Reins) -> Done[HashedFile]:
         file, place = present_file(self.store, self.places, task)
+        known = self._known_as_a_hard_link(file, place)
+        if known is not None:
+            return Done(task, HashedFile(file, known, 0.0))
         started = self.clock.monotonic()
-        hashed = hash_file(
+        hashed = reins.read(
+            hash_file,
             place.locate(file),
             on_progress=lambda done_bytes: reins.advance(task, done_bytes),
             is_dropped_behind=task.priority < Priority.DROP,
+            is_honest=place.traits.is_honest,
         )
         if not hashed.fingerprint.is_same(file.fingerprint, is_honest=place.traits.is_honest):
             raise FileChanged(f"{readable(file.path)} changed since it was noticed; it is looked at again")
         return Done(task, HashedFile(file, hashed.hashes, self.clock.monotonic() - started))
+
+    def _known_as_a_hard_link(self, file: ModelFile, place: Place) -> Hashes | None:
+        """Give the hashes of the very same file where it was read under another name since anything changed in it."""
+        for twin in self.store.files.twins(file.fingerprint) if place.traits.is_honest else []:
+            other = self.places.get(twin.folder_id)
+            is_read = twin.scan_phase is ScanPhase.DEEP and twin.fingerprint == file.fingerprint
+            if other is None or twin.content_id is None or not is_read or twin.missing_since is not None:
+                continue
+            if is_one_file(place.locate(file), other.locate(twin), file.fingerprint):
+                content = self.store.contents.get(twin.content_id)
+                return content.hashes if content is not None else None
+        return None
 
     def record(self, done: Sequence[Done[HashedFile]]) -> list[NewTask]:
         """Bind each file to its content; one that Civitai is known to know gets its picture as the first copy did."""

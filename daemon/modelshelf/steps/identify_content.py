@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.civitai import ModelVersion
     from modelshelf.domain.content import Content
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
+    from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
     from modelshelf.store.store import Store
 
@@ -79,6 +80,8 @@ class IdentifyContent:
                 new += [NewTask(TaskKind.RENDER_PAGE, str(file.id), priority=each.task.priority) for file in files]
             else:
                 new += self._record_hit(each.task, each.result.content, each.result.version)
+                if each.result.content.version_id is None:
+                    self._tell_of(files)
         self.store.entries.refresh(file_ids)
         return new
 
@@ -93,6 +96,10 @@ class IdentifyContent:
             return []
         # Only who forces it asks about a known content: the model above it is to be asked for again, too.
         return [NewTask(TaskKind.ENRICH_MODEL, str(version.model_id), priority=task.priority, is_forced=True)]
+
+    def _tell_of(self, files: Sequence[ModelFile]) -> None:
+        for file in files:
+            self.store.events.add("content_identified", self.clock.now(), file_id=file.id)
 
     def _record_miss(self, content: Content) -> None:
         now = self.clock.now()

@@ -67,11 +67,11 @@ class InspectFile:
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Inspection]]:
         """Read the headers; a file that went away in between is forgotten here and found missing by its scan."""
-        return one_by_one(tasks, reins, self._inspect)
+        return one_by_one(tasks, reins, lambda task: self._inspect(task, reins))
 
-    def _inspect(self, task: Task) -> Outcome[Inspection]:
+    def _inspect(self, task: Task, reins: Reins) -> Outcome[Inspection]:
         file, place = present_file(self.store, self.places, task)
-        header = read_header(place.locate(file))
+        header = reins.read(read_header, place.locate(file))
         return Done(task, Inspection(file, header, embedded_facts(header), self._skip_reason(file, header)))
 
     def _skip_reason(self, file: ModelFile, header: Header) -> str | None:
@@ -121,6 +121,7 @@ class InspectFile:
         log.warning("file_found_broken", path=readable(seen.file.path), verdict=seen.header.verdict, reason=reason)
         self.store.runs.count(task.run_id, errors=1)
         details: JsonObject = {"verdict": seen.header.verdict.value, "reason": reason}
-        self.store.events.add("file_found_broken", self.clock.now(), file_id=seen.file.id, details=details)
+        event = "file_found_incomplete" if seen.header.verdict is Verdict.INCOMPLETE else "file_found_broken"
+        self.store.events.add(event, self.clock.now(), file_id=seen.file.id, details=details)
         page = NewTask(TaskKind.RENDER_PAGE, task.subject, priority=task.priority)
         return [page, *heirs(self.store, seen.file)]

@@ -7,21 +7,24 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.model_file import ScanPhase
 from modelshelf.errors import ModelshelfError
 from modelshelf.formats.inspect import declared_size
 from modelshelf.shelf.partial import partial_companions
 from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.spelling import is_respelled, is_spelled
 from modelshelf.shelf.wholeness import Evidence, NotYet, WholenessGate
 from modelshelf.steps.beside import stat_if_there
 from modelshelf.steps.same_bytes import has_content
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Container
     from pathlib import Path
 
     from modelshelf.clock import Clock
     from modelshelf.domain.model_file import Fingerprint, ModelFile
     from modelshelf.steps.place import Place, Places
+    from modelshelf.steps.step import Reins
     from modelshelf.store.store import Store
 
 
@@ -34,6 +37,8 @@ class Fate(StrEnum):
     RETURNED = "returned"
     RIPENED = "ripened"
     STILL_WAITING = "still waiting"
+    SETTLED = "settled"
+    TOUCHED = "touched"
     SAME = "same"
 
 
@@ -52,7 +57,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Looker:
-    """Looks at the files of one Place. `is_scan`: found by walking, so an old mtime already counts as quiet time."""
+    """Looks at the files of one Place.
+
+    `is_scan`: found by walking, so an old mtime already counts as quiet time. `is_elsewhere`: the folder lies on another file
+    system than when it was last seen, whose inodes and ctimes are others for the same files.
+    """
 
     store: Store
     places: Places
@@ -60,20 +69,25 @@ class Looker:
     clock: Clock
     is_scan: bool
     gate: WholenessGate
+    reins: Reins
+    is_elsewhere: bool = False
 
-    def compare(self, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]) -> Look:
+    def compare(self, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]) -> Look:
         """Compare one model file with its row; `names` are the names beside it. FileGone if it vanishes meanwhile."""
         if row is None:
             return self._moved(path, fingerprint) or self._judged(Fate.NEW, path, fingerprint, None, names)
         if row.missing_since is not None:
             return self._come_back(row, path, fingerprint, names)
+        if self._is_touched(row, fingerprint):
+            return Look(Fate.TOUCHED, path, fingerprint, row)
         if not row.fingerprint.is_same(fingerprint, is_honest=self._is_honest):
             return self._moved(path, fingerprint) or self._judged(Fate.CHANGED, path, fingerprint, row, names)
         if row.waiting_reason is not None:
             return self._judged(Fate.RIPENED, path, fingerprint, row, names)
-        return Look(Fate.SAME, path, fingerprint, row)
+        is_settled = self.place.traits.is_honest and row.fingerprint != fingerprint
+        return Look(Fate.SETTLED if is_settled else Fate.SAME, path, fingerprint, row)
 
-    def _come_back(self, row: ModelFile, path: bytes, fingerprint: Fingerprint, names: Collection[bytes]) -> Look:
+    def _come_back(self, row: ModelFile, path: bytes, fingerprint: Fingerprint, names: Container[bytes]) -> Look:
         """Tell what stands where a file went missing; its way back has changed its ctime, as every move does."""
         is_same = row.fingerprint.is_same(
             replace(fingerprint, ctime_ns=row.fingerprint.ctime_ns), is_honest=self._is_honest
@@ -82,12 +96,19 @@ class Looker:
             return Look(Fate.RETURNED, path, fingerprint, row)
         return self._moved(path, fingerprint) or self._judged(Fate.CHANGED, path, fingerprint, row, names)
 
+    def _is_touched(self, row: ModelFile, fingerprint: Fingerprint) -> bool:
+        """Tell whether the ctime alone of a file that was read is another: after `chmod`, `chown`, a new hard link or a trick."""
+        is_read = row.scan_phase is ScanPhase.DEEP and row.content_id is not None and row.waiting_reason is None
+        is_later = row.fingerprint.ctime_ns != fingerprint.ctime_ns
+        is_same_file = replace(fingerprint, ctime_ns=row.fingerprint.ctime_ns) == row.fingerprint
+        return self._is_honest and is_read and is_later and is_same_file
+
     @property
     def _is_honest(self) -> bool:
-        return self.place.traits.is_honest
+        return self.place.traits.is_honest and not self.is_elsewhere
 
     def _judged(
-        self, fate: Fate, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
+        self, fate: Fate, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]
     ) -> Look:
         absolute = self.place.root / os.fsdecode(path)
         evidence = self._evidence(fate, absolute, fingerprint, row, names)
@@ -98,11 +119,11 @@ class Looker:
         return Look(fate, path, fingerprint, row, verdict.reason, verdict.again_in_seconds)
 
     def _evidence(
-        self, fate: Fate, absolute: Path, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
+        self, fate: Fate, absolute: Path, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]
     ) -> Evidence:
         quiet_seconds = self._quiet_seconds(fate, fingerprint, row)
         is_quiet = quiet_seconds >= self.place.stability_delay_seconds
-        declared = None if is_quiet else _declared(absolute)
+        declared = None if is_quiet else self._declared(absolute)
         partial = next((each for each in partial_companions(os.fsencode(absolute.name)) if each in names), None)
         return Evidence(
             declared_size_bytes=declared,
@@ -114,6 +135,12 @@ class Looker:
             now=self.clock.now().timestamp(),
         )
 
+    def _declared(self, path: Path) -> int | None:
+        try:
+            return self.reins.read(declared_size, path)
+        except ModelshelfError:
+            return None  # it went away or cannot be read yet: nothing is proven, so quiet time decides
+
     def _quiet_seconds(self, fate: Fate, fingerprint: Fingerprint, row: ModelFile | None) -> float:
         now = self.clock.now()
         if fate is Fate.RIPENED and row is not None:
@@ -122,16 +149,31 @@ class Looker:
         return max(0.0, now.timestamp() - fingerprint.mtime_ns / 1e9) if self.is_scan else 0.0
 
     def _moved(self, path: bytes, fingerprint: Fingerprint) -> Look | None:
-        """Find the row whose file this is, if its old place is certainly empty now."""
+        """Find the row whose file this is, if its old place is certainly empty now.
+
+        An inode that a file system makes up is as good here as any: it only points at the row, whose bytes then tell.
+        """
         for twin in self.store.files.twins(fingerprint):
             place = self.places.get(twin.folder_id)
-            if place is None or not place.traits.is_honest or twin.waiting_reason is not None:
+            if place is None or twin.waiting_reason is not None:
                 continue
             is_elsewhere = (twin.folder_id, twin.path) != (self.place.folder.id, path)
-            if is_elsewhere and _is_gone(place, twin) and self._holds(twin, path):
+            if is_elsewhere and self._has_left(place, twin, path) and self._holds(twin, path):
                 moved_from = os.fsencode(place.locate(twin))
                 return Look(Fate.MOVED, path, fingerprint, twin, moved_from=moved_from)
         return None
+
+    def _has_left(self, place: Place, twin: ModelFile, path: bytes) -> bool:
+        is_here = place.folder.id == self.place.folder.id
+        try:
+            if is_here and is_respelled(twin.path, path):
+                return not is_spelled(os.fsencode(place.root), twin.path)
+            if stat_if_there(os.fsencode(place.locate(twin))) is not None:
+                return False
+            check_presence(place.folder, 1)
+        except ModelshelfError:
+            return False  # budget: not an error of ours; a place that cannot be looked at proves nothing
+        return True
 
     def _holds(self, row: ModelFile, path: bytes) -> bool:
         """Tell whether the file at `path` has the bytes of `row`, as far as those were ever read."""
@@ -140,20 +182,3 @@ class Looker:
             return content is None or has_content(self.place.root / os.fsdecode(path), content)
         except ModelshelfError:
             return False  # budget: what cannot be read is not known to be the same, so it is judged as any other
-
-
-def _is_gone(place: Place, twin: ModelFile) -> bool:
-    try:
-        if stat_if_there(os.fsencode(place.locate(twin))) is not None:
-            return False
-        check_presence(place.folder, 1)
-    except ModelshelfError:
-        return False  # budget: not an error of ours; a place that cannot be looked at proves nothing
-    return True
-
-
-def _declared(path: Path) -> int | None:
-    try:
-        return declared_size(path)
-    except ModelshelfError:
-        return None  # it went away or cannot be read yet: nothing is proven, so quiet time decides

@@ -51,7 +51,7 @@ def write_page(target: Path, content: bytes, place: Place) -> bool:
             log.info("page_left_alone", path=readable(target))
             return is_standing
         make_room(place, target)
-        replace_file(target, content, expected=status)
+        replace_file(target, content, expected=status, within=place.border(target))
     except (WriteRefused, FileGone, FileUnreadable) as error:
         log.warning("page_not_written", path=readable(target), reason=str(error))
         return is_standing

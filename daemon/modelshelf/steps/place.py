@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from modelshelf.domain.display import readable
@@ -15,10 +16,9 @@ from modelshelf.errors import FileGone, FolderOffline
 from modelshelf.files import make_directory
 from modelshelf.shelf.presence import check_presence
 from modelshelf.steps.beside import stat_if_there
+from modelshelf.steps.footing import demand_footing
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from modelshelf.domain.folder import Folder
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.output import Output
@@ -50,6 +50,12 @@ class Place:
         if self.folder.watch is WatchMode.AUTO:
             return self.traits.has_events
         return self.folder.watch is WatchMode.EVENTS
+
+    def border(self, target: Path) -> Path | None:
+        """Give the directory that writing `target` may not leave, None where the configuration itself names another place."""
+        candidates = (self.root, self.output.base_directory)
+        place = Path(os.path.normpath(target))
+        return next((each for each in candidates if each is not None and place.is_relative_to(each)), None)
 
     def spot(self, file: ModelFile) -> Spot:
         """Give where what is written for one of the folder's files goes."""
@@ -94,17 +100,22 @@ def known_file(store: Store, task: Task) -> ModelFile:
 
 
 def present_file(store: Store, places: Places, task: Task) -> tuple[ModelFile, Place]:
-    """Give the file that a task is about and its Place, seeing first that it lies there.
-
-    Raises FolderOffline where the whole folder is away: nothing may be written into an empty mount point.
-    """
+    """Give the file that a task is about and its Place, seeing first that it lies there; raises as `demand_present` does."""
     file = known_file(store, task)
     place = place_of(places, file)
+    demand_present(store, place, file)
+    return file, place
+
+
+def demand_present(store: Store, place: Place, file: ModelFile) -> None:
+    """Raise FileGone unless the file lies there; FolderOffline where it may come back: with its mount, or out of a hold.
+
+    To be asked right before anything is written beside it: nothing may be written onto a bare mount point.
+    """
     path = os.fsencode(place.locate(file))
     if stat_if_there(path) is None:
-        check_presence(place.folder, 1)
+        demand_footing(store, place.folder, file)
         raise FileGone(f"{readable(path)} is no longer there")
-    return file, place
 
 
 def awaits_its_sidecars(store: Store, file: ModelFile) -> bool:

@@ -14,7 +14,7 @@ from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.gallery.content import Card, CardState, GalleryContent
 from modelshelf.gallery.gallery import render_gallery
 from modelshelf.logs import get_log
-from modelshelf.shelf.presence import check_presence
+from modelshelf.steps.footing import find_footing
 from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
 from modelshelf.steps.place import place_named
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
@@ -51,7 +51,6 @@ class RenderGallery:
         html = place.output.html
         if not (html.is_enabled and html.is_gallery_generated):
             return 0
-        check_presence(place.folder, self.store.folders.state(task.subject).file_count)
         target = gallery_path(place)
         drawn = 0
 
@@ -62,7 +61,9 @@ class RenderGallery:
                 yield card_of(entry, place, target)
 
         title = html.gallery_title or readable(place.root.name)
-        write_page(target, render_gallery(GalleryContent(title=title, cards=cards())).encode("utf-8"), place)
+        content = render_gallery(GalleryContent(title=title, cards=cards())).encode("utf-8")
+        find_footing(self.store, place.folder)
+        write_page(target, content, place)
         return drawn
 
     def record(self, done: Sequence[Done[int]]) -> list[NewTask]:

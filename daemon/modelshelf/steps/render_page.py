@@ -16,7 +16,7 @@ from modelshelf.steps.beside import from_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
 from modelshelf.steps.picturing import shown_pictures
-from modelshelf.steps.place import Place, awaits_its_sidecars, present_file
+from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
@@ -60,6 +60,7 @@ class RenderPage:
             return Done(task, Paged(file, has_page=False))
         target = page_path(place, place.spot(file))
         content = render_page(self._content(place, file, description, target)).encode("utf-8")
+        demand_present(self.store, place, file)
         return Done(task, Paged(file, has_page=write_page(target, content, place)))
 
     def _is_due(self, description: Description) -> bool:

@@ -7,9 +7,12 @@ size, and archives and copies set any mtime.
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.model_file import Fingerprint
 from modelshelf.formats.regular_file import opened
+from modelshelf.steps.beside import stat_if_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +22,13 @@ if TYPE_CHECKING:
 _WINDOW_START = 0x100000
 _WINDOW_BYTES = 0x10000
 """Where AutoV1 looks; it is known of every file that reaches so far."""
+
+
+def is_one_file(path: Path, other: Path, fingerprint: Fingerprint) -> bool:
+    """Tell whether two names are hard links of one file, which looks as `fingerprint` says."""
+    statuses = [stat_if_there(os.fsencode(each)) for each in (path, other)]
+    seen = {(status.st_dev, Fingerprint.of(status)) for status in statuses if status is not None}
+    return None not in statuses and len(seen) == 1 and seen.pop()[1] == fingerprint
 
 
 def has_content(path: Path, content: Content) -> bool:

@@ -13,19 +13,21 @@ from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FileGone, FileUnreadable, FolderOffline, ModelshelfError
 from modelshelf.files import is_leftover, remove_leftovers
 from modelshelf.logs import get_log
-from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.spelling import is_misspelled
 from modelshelf.shelf.walk import walk
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.sidecars.names import possible_stems
-from modelshelf.steps.beside import PAGE_SUFFIX, by_stem, from_text, names_in, stat_if_there, stats_of
-from modelshelf.steps.looking import Fate, Look, Looker
+from modelshelf.steps.absence import Absences
+from modelshelf.steps.beside import PAGE_SUFFIX, NamesBeside, by_stem, from_text, stat_if_there, stats_of
+from modelshelf.steps.footing import check_footing, check_witness, find_footing, is_within
+from modelshelf.steps.looking import Fate, Looker
 from modelshelf.steps.place import place_named
-from modelshelf.steps.stems import heirs, is_foreign
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
-from modelshelf.steps.taking_note import Notes, take_note
+from modelshelf.steps.sweep import Away, Sweep, has_left_traces, is_described
+from modelshelf.steps.taking_note import take_note
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Container, Sequence
     from datetime import datetime
 
     from modelshelf.clock import Clock
@@ -39,24 +41,6 @@ log = get_log(__name__)
 
 FLUSH_LOOKS = 2000
 """After so many changes they are recorded at once: a first scan of 500,000 files neither fills memory nor waits."""
-
-
-@dataclass(slots=True)
-class Sweep:
-    """One scan as it goes: what was seen, what is gone, what could not be read."""
-
-    task: Task
-    place: Place
-    looker: Looker
-    looks: list[Look] = field(default_factory=list)
-    notes: Notes = field(default_factory=Notes)
-    gone: list[ModelFile] = field(default_factory=list)
-    touched: list[int] = field(default_factory=list)
-    urgent: list[int] = field(default_factory=list)
-    visited: set[bytes] = field(default_factory=set)
-    unseen: dict[bytes, str] = field(default_factory=dict)
-    has_traces: bool = False
-    offline_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +57,61 @@ class ScanFolder:
     gate: WholenessGate = field(default_factory=WholenessGate)
     kind: TaskKind = TaskKind.SCAN_FOLDER
 
-    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Sweep]]:
-        """Walk and compare. Changes are recorded in batches as they are found; only "gone" waits for the end."""
-        return one_by_one(tasks, reins, lambda task: Done(task, self._scan(task, reins)))
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Sweep | Away]]:
+        """Walk and compare. Changes are recorded in batches as they are found; only "gone" waits for the end.
 
-    def _scan(self, task: Task, reins: Reins) -> Sweep:
+        A whole folder ends the batch, so that what it found gone is recorded at once.
+        """
+        return one_by_one(_up_to_a_whole_folder(tasks), reins, lambda task: Done(task, self._scan(task, reins)))
+
+    def _scan(self, task: Task, reins: Reins) -> Sweep | Away:
         place = place_named(self.places, task)
-        looker = Looker(self.store, self.places, place, self.clock, is_scan=task.path == b"", gate=self.gate)
-        sweep = Sweep(task, place, looker)
         try:
-            self._check_presence(place)
-            self._look_around(sweep, reins)
-            self._check_presence(place)
-            check_population(sweep)
+            return self._sweep(task, place, reins)
         except FolderOffline as error:
-            sweep.offline_reason = str(error)
+            return Away(place.folder.id, str(error))
+
+    def _sweep(self, task: Task, place: Place, reins: Reins) -> Sweep:
+        footing = find_footing(self.store, place.folder)
+        looker = Looker(
+            self.store,
+            self.places,
+            place,
+            self.clock,
+            is_scan=task.path == b"",
+            gate=self.gate,
+            reins=reins,
+            is_elsewhere=footing.is_elsewhere,
+        )
+        sweep = Sweep(task, place, footing, looker)
+        if footing.is_lost(task.path) and task.path:
+            return sweep
+        self._look_around(sweep, reins)
+        self._flush(sweep)
+        sweep.gone = self._certainly_gone(sweep, reins)
+        check_footing(self.store, place.folder, footing)
+        if sweep.gone and not (footing.is_known and (place.traits.is_honest or sweep.has_life)):
+            check_witness(self.store, place.folder, footing, sweep.gone)
         return sweep
 
-    def _check_presence(self, place: Place) -> None:
-        check_presence(place.folder, self.store.folders.state(place.folder.id).file_count)
+    def _certainly_gone(self, sweep: Sweep, reins: Reins) -> list[ModelFile]:
+        """Look once more at what was not found: any error but "no such file" means unknown, never gone."""
+        root = os.fsencode(sweep.place.root)
+        gone: list[ModelFile] = []
+        for row in sweep.gone:
+            reins.check()
+            try:
+                if stat_if_there(os.path.join(root, row.path)) is None or is_misspelled(root, row.path):
+                    gone.append(row)
+            except ModelshelfError as error:
+                log.warning("file_not_judged", path=readable(row.path), reason=str(error))
+        return gone
 
     def _look_around(self, sweep: Sweep, reins: Reins) -> None:
-        path = sweep.task.path
-        status = stat_if_there(os.path.join(os.fsencode(sweep.place.root), path)) if path else None
+        root, path = os.fsencode(sweep.place.root), sweep.task.path
+        status = stat_if_there(os.path.join(root, path)) if path else None
+        if status is not None and is_misspelled(root, path):
+            status = None
         if not path or (status is not None and stat.S_ISDIR(status.st_mode)):
             self._walk(sweep, reins)
         elif sweep.place.intake.is_model(path):
@@ -104,25 +120,25 @@ class ScanFolder:
             self._look_at_companion(sweep, status)
         if path and status is None:
             self._find_gone_directories(sweep)
-        self._flush(sweep)
 
     def _look_at_model(self, sweep: Sweep, status: os.stat_result | None) -> None:
         path = sweep.task.path
         row = self.store.files.at(sweep.place.folder.id, path)
         if status is not None and stat.S_ISREG(status.st_mode):
             directory = os.path.join(os.fsencode(sweep.place.root), os.path.dirname(path))
-            self._look(sweep, path, Fingerprint.of(status), row, names_in(directory))
+            self._look(sweep, path, Fingerprint.of(status), row, NamesBeside(directory))
         elif row is not None and row.missing_since is None:
             sweep.gone.append(row)
 
     def _look(
-        self, sweep: Sweep, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Collection[bytes]
+        self, sweep: Sweep, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]
     ) -> None:
         try:
             look = sweep.looker.compare(path, fingerprint, row, names)
         except FileGone:
             sweep.gone += [row] if row is not None and row.missing_since is None else []
             return
+        sweep.has_life = True
         if look.fate is not Fate.SAME:
             sweep.looks.append(look)
         elif row is not None and row.scan_phase is ScanPhase.INDEXED and sweep.task.priority >= Priority.DROP:
@@ -147,12 +163,17 @@ class ScanFolder:
 
     def _walk(self, sweep: Sweep, reins: Reins) -> None:
         folder = sweep.place.folder
+        sweep.unseen |= {
+            path: reason for path, reason in sweep.footing.lost.items() if is_within(path, sweep.task.path)
+        }
         for listing in walk(sweep.place.root, sweep.place.intake, sweep.task.path, is_recursive=folder.is_recursive):
             reins.check()
-            self._compare(sweep, listing)
+            if not sweep.footing.is_lost(listing.directory):
+                self._compare(sweep, listing)
             if len(sweep.looks) >= FLUSH_LOOKS:
-                self._check_presence(sweep.place)
                 self._flush(sweep)
+            if not sweep.looks:
+                reins.pause()
         self._find_gone_directories(sweep)
 
     def _compare(self, sweep: Sweep, listing: Listing) -> None:
@@ -172,7 +193,7 @@ class ScanFolder:
         seen = {*listing.models, *unknown}
         gone = [row for path, row in rows.items() if row.missing_since is None and path not in seen]
         sweep.gone += gone
-        sweep.has_traces = sweep.has_traces or any(has_left_traces(row, listing.names) for row in gone)
+        sweep.has_life = sweep.has_life or any(has_left_traces(row, listing.names) for row in gone)
 
     def _problems(self, listing: Listing) -> dict[bytes, str]:
         """Give what could not be looked at, and why: it is neither there nor gone."""
@@ -215,8 +236,10 @@ class ScanFolder:
             sweep.gone += [row for row in rows if row.missing_since is None]
 
     def _flush(self, sweep: Sweep) -> None:
+        """Record what was seen so far, unless it was seen on a mount that came or went meanwhile."""
         if not sweep.looks:
             return
+        check_footing(self.store, sweep.place.folder, sweep.footing)
         looks, sweep.looks = sweep.looks, []
         now = self.clock.now()
         with self.store.database.transaction():
@@ -224,22 +247,28 @@ class ScanFolder:
             new, sweep.notes.new = sweep.notes.new, []
             self.store.journal.add(new, now)
 
-    def record(self, done: Sequence[Done[Sweep]]) -> list[NewTask]:
-        """Record what is gone (only where nothing but "no such file" proves it) and what follows."""
+    def record(self, done: Sequence[Done[Sweep | Away]]) -> list[NewTask]:
+        """Record what is gone and what follows; no disk is asked here."""
         new: list[NewTask] = []
         for each in done:
-            new += self._record_one(each.result)
+            if isinstance(each.result, Away):
+                self._record_away(each.result)
+            else:
+                new += self._record_sweep(each.result)
         return new
 
-    def _record_one(self, sweep: Sweep) -> list[NewTask]:
+    def _record_away(self, away: Away) -> None:
+        now = self.clock.now()
+        if self.store.folders.set_offline(away.folder_id, away.reason, now):
+            log.warning("folder_went_offline", folder=away.folder_id, reason=away.reason)
+            self.store.events.add("folder_went_offline", now, folder_id=away.folder_id, details={"reason": away.reason})
+
+    def _record_sweep(self, sweep: Sweep) -> list[NewTask]:
         task, folder_id, now = sweep.task, sweep.place.folder.id, self.clock.now()
-        if sweep.offline_reason is not None:
-            self._record_offline(folder_id, sweep.offline_reason)
-            return sweep.notes.new
         self.store.failures.settle(folder_id, task.path, sweep.unseen, now)
-        gone = [row for row in sweep.gone if self._is_gone(sweep.place, row)]
-        if gone:
-            self._record_missing(sweep, gone)
+        sweep.notes.new += Absences(self.store).record(sweep, now)
+        if sweep.has_life and (not task.path or self.store.grounds.of(folder_id) is None):
+            self.store.grounds.keep(folder_id, sweep.footing.ground)
         if not task.path:
             self.store.folders.record_scan(folder_id, now)
             log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
@@ -258,57 +287,7 @@ class ScanFolder:
         ]
         return sweep.notes.new + touched
 
-    def _record_offline(self, folder_id: str, reason: str) -> None:
-        now = self.clock.now()
-        if self.store.folders.set_offline(folder_id, reason, now):
-            log.warning("folder_went_offline", folder=folder_id, reason=reason)
-            self.store.events.add("folder_went_offline", now, folder_id=folder_id, details={"reason": reason})
 
-    def _is_gone(self, place: Place, row: ModelFile) -> bool:
-        current = self.store.files.get(row.id)
-        if current is None or (current.folder_id, current.path) != (row.folder_id, row.path):
-            return False
-        try:
-            return stat_if_there(os.fsencode(place.locate(row))) is None
-        except ModelshelfError as error:
-            log.warning("file_not_judged", path=readable(row.path), reason=str(error))
-            return False  # budget: any errno but ENOENT means unknown, never gone
-
-    def _record_missing(self, sweep: Sweep, gone: list[ModelFile]) -> None:
-        now = self.clock.now()
-        self.store.files.mark_missing([row.id for row in gone], now)
-        self.store.entries.refresh([row.id for row in gone])
-        for row in gone:
-            log.info("file_went_missing", path=readable(row.path), folder=row.folder_id)
-            self.store.events.add("file_went_missing", now, file_id=row.id, folder_id=row.folder_id)
-            sweep.notes.new += heirs(self.store, row)
-        sweep.notes.missing += len(gone)
-        sweep.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, sweep.place.folder.id))
-
-
-def check_population(sweep: Sweep) -> None:
-    """Raise FolderOffline where a whole folder has not one model left, nor anything that stood beside one.
-
-    A bare mount point may hold a stray file or a page of ours, so that it is not empty.
-    """
-    if sweep.task.path or sweep.notes.total or sweep.unseen or not sweep.gone or sweep.has_traces:
-        return
-    raise FolderOffline(
-        f"{readable(sweep.place.root)} has none of the {len(sweep.gone)} files known in it, nor anything beside them: "
-        "not mounted? If you removed them, put any model file there"
-    )
-
-
-def has_left_traces(row: ModelFile, names: Collection[bytes]) -> bool:
-    """Tell whether something that stood beside a vanished file is still there."""
-    return any(os.fsencode(name) in names for name in from_text(row.companions))
-
-
-def is_described(row: ModelFile) -> bool:
-    """Tell whether a file was read in full, so that what stands beside it is read and written too."""
-    return row.scan_phase is ScanPhase.DEEP and row.waiting_reason is None and not is_foreign(row)
-
-
-def is_within(directory: bytes, ancestor: bytes) -> bool:
-    """Tell whether a relative directory is `ancestor` or lies below it."""
-    return not ancestor or directory == ancestor or directory.startswith(ancestor + b"/")
+def _up_to_a_whole_folder(tasks: Sequence[Task]) -> Sequence[Task]:
+    first = next((place for place, task in enumerate(tasks) if not task.path), len(tasks))
+    return tasks[: first + 1]

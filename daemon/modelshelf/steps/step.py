@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from modelshelf.errors import ModelshelfError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from modelshelf.domain.task import NewTask, Task, TaskKind
 
 Result = TypeVar("Result")
+Found = TypeVar("Found")
+P = ParamSpec("P")
 
 
 class Interrupted(Exception):
@@ -25,8 +27,14 @@ class Reins(Protocol):
     def check(self) -> None:
         """Raise `Interrupted` if the work in hand must be given back now."""
 
+    def pause(self) -> None:
+        """Let more urgent work be done first; called where nothing is held that it could make untrue. Raises like `check`."""
+
     def advance(self, task: Task, done_bytes: int) -> None:
         """Tell how far a long read has come; raises `Interrupted` like `check`."""
+
+    def read(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:
+        """Give what `function` gives, which reads strangers' bytes and nothing of ours; it may be called in another process."""
 
 
 @dataclass(frozen=True, slots=True)

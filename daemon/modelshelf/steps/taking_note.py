@@ -15,7 +15,7 @@ from modelshelf.steps.stems import heirs
 from modelshelf.store.files import NewFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from modelshelf.domain.jsontypes import JsonObject
@@ -61,17 +61,15 @@ class _Writer:
         """Record one look; gives the row it concerns."""
         if look.waiting_reason is not None:
             self._look_again(look)
-        match look.fate:
-            case Fate.NEW:
-                return self._add(look)
-            case Fate.CHANGED:
-                return self._change(look)
-            case Fate.MOVED:
-                return self._move(look)
-            case Fate.RETURNED:
-                return self._restore(look)
-            case _:
-                return self._set_waiting(look)
+        writers: dict[Fate, Callable[[Look], int | None]] = {
+            Fate.NEW: self._add,
+            Fate.CHANGED: self._change,
+            Fate.MOVED: self._move,
+            Fate.RETURNED: self._restore,
+            Fate.TOUCHED: self._read_again,
+            Fate.SETTLED: self._settle,
+        }
+        return writers.get(look.fate, self._set_waiting)(look)
 
     def _priority(self, otherwise: Priority) -> int:
         return max(self.task.priority, otherwise)
@@ -133,6 +131,16 @@ class _Writer:
         ]
         return row.id
 
+    def _read_again(self, look: Look) -> int | None:
+        """The bytes are most likely the same: what is known of them stays until they were read once more."""
+        if look.row is None:
+            return None
+        self.notes.updated += 1
+        log.info("file_changed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
+        self.store.files.settle_fingerprint(look.row.id, look.fingerprint)
+        self.store.files.reset_deep([look.row.id], self._priority(Priority.REST))
+        return look.row.id
+
     def _restore(self, look: Look) -> int | None:
         if look.row is None:
             return None
@@ -144,6 +152,11 @@ class _Writer:
             # What was owed of it while it was away was forgotten; this makes up for all of it.
             self.notes.new.append(NewTask(TaskKind.WRITE_SIDECARS, str(look.row.id)))
         return look.row.id
+
+    def _settle(self, look: Look) -> None:
+        """The same file on another file system: it has another inode and ctime there, and no page or card shows those."""
+        if look.row is not None:
+            self.store.files.settle_fingerprint(look.row.id, look.fingerprint)
 
     def _set_waiting(self, look: Look) -> int | None:
         if look.row is None:

@@ -23,7 +23,7 @@ from modelshelf.sidecars.reading import read_beside, read_sidecar
 from modelshelf.steps.beside import Surroundings, model_names, to_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import relative_to_folder, shown_pictures
-from modelshelf.steps.place import Place, awaits_its_sidecars, make_room, present_file
+from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, make_room, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.store.ledger import Writing
@@ -149,9 +149,10 @@ class WriteSidecars:
 
     def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
         if plan.is_removed:
-            return remove_stale(plan, stats)
+            return remove_stale(plan, stats, place.border(plan.path))
         if plan.content is None:
             return Refusal(plan.refusal) if plan.refusal else None
+        demand_present(self.store, place, file)
 
         def intend(status: os.stat_result) -> None:
             self.store.ledger.intend(
@@ -167,7 +168,7 @@ class WriteSidecars:
 
         try:
             make_room(place, plan.path)
-            status = put_in_place(plan, plan.content, intend)
+            status = put_in_place(plan, plan.content, intend, place.border(plan.path))
         except (WriteRefused, FileUnreadable, FileGone) as error:
             return refusal_of(error)
         log.info("sidecar_written", path=readable(plan.path), dialect=str(plan.dialect))
@@ -229,24 +230,26 @@ def refusal_of(error: ModelshelfError) -> Refusal:
     return Refusal(str(error), is_barred=isinstance(error, FileUnreadable) and error.errno in BARRING)
 
 
-def remove_stale(plan: Plan, stats: Stats) -> Refusal | None:
+def remove_stale(plan: Plan, stats: Stats, border: Path | None) -> Refusal | None:
     """Remove a sidecar that is all ours and describes the bytes that stood here before; gives why that failed."""
     if plan.expected is None:
         return None
     try:
-        remove_file(plan.path, expected=plan.expected)
-    except (FileUnreadable, FileGone) as error:
+        remove_file(plan.path, expected=plan.expected, within=border)
+    except (WriteRefused, FileUnreadable, FileGone) as error:
         return refusal_of(error)
     stats.pop(plan.path.name, None)
     log.info("sidecar_removed", path=readable(plan.path), dialect=str(plan.dialect))
     return None
 
 
-def put_in_place(plan: Plan, content: bytes, intend: Callable[[os.stat_result], None]) -> os.stat_result:
+def put_in_place(
+    plan: Plan, content: bytes, intend: Callable[[os.stat_result], None], border: Path | None
+) -> os.stat_result:
     """Write a planned sidecar: over the very file that was read, or where nothing is."""
     if plan.expected is not None:
-        return replace_file(plan.path, content, on_ready=intend, expected=plan.expected)
-    return create_file(plan.path, content, on_ready=intend)
+        return replace_file(plan.path, content, on_ready=intend, expected=plan.expected, within=border)
+    return create_file(plan.path, content, on_ready=intend, within=border)
 
 
 def read_civitai_json(body: JsonObject, sha256: str | None) -> list[Fact]:

@@ -201,7 +201,7 @@ def test_a_broken_file_is_said_to_be_broken_and_why(name: str, shelf: StepShelf,
     entry = shelf.store.entries.of_folder("loras")[0]
     assert entry.verdict in {"broken", "incomplete"}
     assert entry.reason
-    assert shelf.events("file_found_broken")[0]["reason"] == entry.reason
+    assert shelf.events(f"file_found_{entry.verdict}")[0]["reason"] == entry.reason
     run = shelf.store.runs.get(run_id)
     assert run is not None
     assert (run.statistics.errors, run.statistics.hashes_skipped) == (1, 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.formats.hashes import hash_file
 from tests import builders
 from tests.unit.steps.step_shelf import introduce
 
@@ -148,6 +149,67 @@ def test_a_copy_beside_is_another_file_of_the_same_content(shelf: StepShelf, set
     assert shelf.file("linked.safetensors").id != settled.id
     assert shelf.content("linked.safetensors").id == settled.content_id
     assert shelf.file("here.safetensors").missing_since is None
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give the names of what is hashed from here on."""
+    names: list[str] = []
+
+    def hash_and_note(path: Path, **options: Any) -> Any:
+        names.append(path.name)
+        return hash_file(path, **options)
+
+    monkeypatch.setattr("modelshelf.steps.hash_file.hash_file", hash_and_note)
+    return names
+
+
+def test_a_hard_link_costs_one_more_look_at_the_bytes_and_never_the_identity(
+    shelf: StepShelf, settled: ModelFile, read: list[str]
+) -> None:
+    for name in ("one.safetensors", "two.safetensors"):
+        os.link(shelf.path("here.safetensors"), shelf.path(name))
+        shelf.look_through(path=name)
+    assert read == ["one.safetensors", "two.safetensors"]  # each link gives the file another ctime
+    assert shelf.file("here.safetensors").content_id == settled.content_id
+    read.clear()
+    shelf.scan()
+    for name in ("here.safetensors", "one.safetensors", "two.safetensors"):
+        shelf.do(TaskKind.INSPECT_FILE, name)
+        shelf.do(TaskKind.HASH_FILE, name)
+    assert len(read) <= 1
+    shelf.look_through()
+    contents = {shelf.file(name).content_id for name in ("here.safetensors", "one.safetensors", "two.safetensors")}
+    assert contents == {settled.content_id}
+
+
+def test_what_only_the_catalog_takes_for_a_hard_link_is_read(
+    shelf: StepShelf, settled: ModelFile, read: list[str]
+) -> None:
+    path = shelf.path("one.safetensors")
+    path.write_bytes(CONTENT)
+    shelf.scan()
+    seen = shelf.file("one.safetensors").fingerprint
+    shelf.store.files.settle_fingerprint(settled.id, seen)
+    shelf.do(TaskKind.INSPECT_FILE, "one.safetensors")
+    shelf.do(TaskKind.HASH_FILE, "one.safetensors")
+    assert read == ["one.safetensors"]
+
+
+def test_other_rights_cost_a_file_a_look_and_not_its_identity(
+    shelf: StepShelf, settled: ModelFile, read: list[str]
+) -> None:
+    shelf.path("here.safetensors").chmod(0o640)
+    shelf.scan()
+    assert shelf.file("here.safetensors").content_id == settled.content_id
+    assert read == []
+    before = shelf.path("here.html").stat().st_mtime_ns
+    shelf.look_through()
+    assert read == ["here.safetensors"]
+    assert shelf.file("here.safetensors").content_id == settled.content_id
+    assert shelf.path("here.html").stat().st_mtime_ns == before
+    shelf.look_through()
+    assert read == ["here.safetensors"]
 
 
 def test_two_names_that_take_the_place_of_one_are_both_known(shelf: StepShelf, settled: ModelFile) -> None:

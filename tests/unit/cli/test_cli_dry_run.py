@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelshelf.domain.model_file import Fingerprint
 from modelshelf.domain.task import Priority
 from modelshelf.shelf.devices import DeviceTraits
+from modelshelf.shelf.presence import ground_of
 from modelshelf.store.files import NewFile
 from tests.unit.cli.cli_shelf import THEN
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def know(shelf: CliShelf, *paths: Path) -> None:
     """Record these files as they are now."""
     with shelf.store() as store:
+        store.grounds.keep("loras", ground_of(shelf.folders[0]))
         for path in paths:
             root = shelf.root / "loras"
             fingerprint = Fingerprint.of(path.lstat())
@@ -140,3 +142,13 @@ def test_a_path_that_cannot_be_looked_at_is_an_error(shelf: CliShelf) -> None:
 def test_names_that_are_no_text_are_told_fit_for_eyes(shelf: CliShelf) -> None:
     Path(os.fsdecode(os.fsencode(shelf.root) + b"/loras/\xff\n.safetensors")).write_bytes(b"")
     assert r"loras: \xff\n.safetensors (0 B)" in shelf.run("scan", "--dry-run").out
+
+
+def test_a_bare_mount_point_with_a_stray_model_is_no_difference_but_an_error(shelf: CliShelf) -> None:
+    know(shelf, shelf.put("a.safetensors"))
+    (shelf.root / "loras").rename(shelf.root / "unmounted")
+    shelf.put("stray.safetensors")
+    answer = shelf.run("scan", "--dry-run", "--json", "loras")
+    assert answer.code == 1
+    assert answer.document["differences"] == []
+    assert "not mounted?" in answer.err

@@ -10,7 +10,7 @@ import pytest
 
 from modelshelf.domain.folder import Folder
 from modelshelf.errors import FolderOffline
-from modelshelf.shelf.presence import check_presence
+from modelshelf.shelf.presence import check_presence, ground_of, is_seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,3 +64,32 @@ def test_a_folder_that_cannot_be_listed_is_offline_and_says_why(
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(FolderOffline, match=os.strerror(number)):
         check_presence(folder(tmp_path), 0)
+
+
+def test_another_directory_in_the_same_place_is_another_ground(tmp_path: Path) -> None:
+    path = tmp_path / "models"
+    path.mkdir()
+    before = ground_of(folder(path))
+    assert ground_of(folder(path)) == before
+    path.rename(tmp_path / "away")
+    path.mkdir()
+    assert ground_of(folder(path)) != before
+    assert ground_of(folder(path)).is_same_file_system(before)
+
+
+def test_a_folder_that_is_not_there_has_no_ground(tmp_path: Path) -> None:
+    with pytest.raises(FolderOffline, match="cannot be looked at"):
+        ground_of(folder(tmp_path / "never"))
+
+
+def test_a_witness_is_a_regular_file_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"four")
+    (tmp_path / "link").symlink_to(path)
+    status = path.stat()
+    assert is_seen(bytes(path))
+    assert is_seen(bytes(path), size_bytes=4, mtime_ns=status.st_mtime_ns)
+    assert not is_seen(bytes(path), size_bytes=5)
+    assert not is_seen(bytes(path), mtime_ns=1)
+    for other in (tmp_path, tmp_path / "link", tmp_path / "never", path / "below"):
+        assert not is_seen(bytes(other))

@@ -8,7 +8,7 @@ import os
 import threading
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
 from modelshelf.domain.folder import Folder
@@ -31,13 +31,14 @@ from modelshelf.steps.step import Done, Failed
 from modelshelf.steps.write_sidecars import WriteSidecars
 from modelshelf.store.store import Store
 from modelshelf.store.task_rows import task_from
+from modelshelf.worker.hall import Hall
 from modelshelf.worker.lanes import DeviceLanes
 from modelshelf.worker.wake import Bell
-from modelshelf.worker.worker import Hall, Worker
+from modelshelf.worker.worker import Worker
 from tests.fakes.clock import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from modelshelf.errors import StoreError
     from modelshelf.steps.step import Outcome, Step
     from tests.fakes.civitai_server import CivitaiStandIn
+
+P = ParamSpec("P")
+Found = TypeVar("Found")
 
 TRAITS = DeviceTraits("8:1", "ext4", is_local=True, is_honest=True, has_events=True)
 HOUR = 3600.0
@@ -63,9 +67,17 @@ class FreeReins:
     def check(self) -> None:
         """Go on."""
 
+    def pause(self) -> None:
+        """Let nobody by."""
+        self.check()
+
     def advance(self, task: Task, done_bytes: int) -> None:
         """Remember how far a read has come."""
         self.bytes_read = max(self.bytes_read, done_bytes)
+
+    def read(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:
+        """Read here."""
+        return function(*args, **options)
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,7 @@ class StepShelf:
         self.hall = Hall(
             store=self.store,
             steps=self.steps,
-            lanes=DeviceLanes(lambda: {"8:1": frozenset(self._present())}),
+            lanes=DeviceLanes(lambda: {TRAITS.id: frozenset(self._present())}),
             bell=Bell(),
             clock=self.clock,
             stopping=threading.Event(),
@@ -245,7 +257,7 @@ class StepShelf:
 
     def drain(self, *, linger_seconds: float = LINGER_SECONDS) -> int:
         """Let a worker of each lane take turns until nothing is due within `linger_seconds`; gives how many turns."""
-        workers = [Worker(lane, self.hall) for lane in Lane]
+        workers = [Worker(lane, self.hall, TRAITS.id) for lane in Lane]
         turns = 0
         while True:
             while any(worker.turn() for worker in workers):

@@ -13,9 +13,11 @@ from modelshelf.errors import FileGone, FileUnreadable
 from modelshelf.shelf.walk import walk
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.steps import looking, scan_folder
-from modelshelf.steps.scan_folder import ScanFolder, is_within
+from modelshelf.steps.footing import is_within
+from modelshelf.steps.scan_folder import ScanFolder
 from modelshelf.steps.step import Done, Failed, Interrupted
 from tests import builders
+from tests.unit.steps.step_shelf import FreeReins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,7 +206,7 @@ def test_a_folder_that_vanishes_while_it_is_walked_is_offline(
     assert len(shelf.events("folder_went_offline")) == 1
 
 
-def test_what_came_back_before_it_was_recorded_is_not_missing(shelf: StepShelf) -> None:
+def test_what_came_back_before_it_was_recorded_is_there_again_with_its_own_event(shelf: StepShelf) -> None:
     path = shelf.put("blink.safetensors", CONTENT)
     shelf.put("stays.safetensors", builders.lora(5))
     shelf.scan()
@@ -212,6 +214,7 @@ def test_what_came_back_before_it_was_recorded_is_not_missing(shelf: StepShelf) 
     outcomes = shelf.perform(TaskKind.SCAN_FOLDER, "loras")
     shelf.put("blink.safetensors", CONTENT)
     shelf.record(outcomes)
+    shelf.scan("blink.safetensors")
     assert shelf.file("blink.safetensors").missing_since is None
 
 
@@ -250,12 +253,12 @@ def test_a_scan_of_a_folder_that_is_not_configured_is_forgotten(shelf: StepShelf
 
 def test_one_scan_that_fails_costs_the_next_nothing(shelf: StepShelf) -> None:
     shelf.put("new.safetensors", CONTENT)
-    outcomes = shelf.perform(TaskKind.SCAN_FOLDER, "elsewhere", "loras")
+    outcomes = shelf.perform(TaskKind.SCAN_FOLDER, "elsewhere", "loras", path=b"new.safetensors")
     assert [type(outcome) for outcome in outcomes] == [Failed, Done]
 
 
 def test_a_scan_can_be_stopped(shelf: StepShelf) -> None:
-    class PulledReins:
+    class PulledReins(FreeReins):
         def check(self) -> None:
             raise Interrupted
 
@@ -411,8 +414,9 @@ def test_a_file_that_came_back_is_described_again_for_what_was_forgotten_meanwhi
 def test_what_was_finished_before_a_stop_is_kept(shelf: StepShelf) -> None:
     shelf.put("a.safetensors", CONTENT)
 
-    class ShortReins:
+    class ShortReins(FreeReins):
         def __init__(self) -> None:
+            super().__init__()
             self.left = 2
 
         def check(self) -> None:
