@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from watchdog.events import (
@@ -37,15 +39,15 @@ from watchdog.observers.inotify_c import (
 from watchdog.observers.inotify_move_event_grouper import GroupedInotifyEvent, PathedInotifyEvent
 
 from modelshelf.domain.display import readable
+from modelshelf.watching.limits import explain, is_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 _VANISHED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-_LIMITS = {
-    errno.ENOSPC: "the limit of watches is reached: raise the sysctl fs.inotify.max_user_watches",
-    errno.EMFILE: "the limit of inotify instances is reached: raise the sysctl fs.inotify.max_user_instances",
-}
+
+MAX_EVENTS_BEHIND = 16_384
+"""So many events may wait for their turn, as many as the kernel itself keeps; more are lost, and a scan makes up for them."""
 
 
 @dataclass(unsafe_hash=True)
@@ -67,11 +69,6 @@ EVENTS: list[type[FileSystemEvent]] = [
     DoubtEvent,
 ]
 """What is asked of the kernel. Never Opened or ClosedNoWrite: our own reading, and watchdog's own walk, would make events."""
-
-
-def explain(error: OSError) -> str:
-    """Say in a person's words why a directory cannot be watched."""
-    return _LIMITS.get(error.errno or 0, error.strerror or str(error))
 
 
 class SafeReader(InotifyFD):
@@ -106,18 +103,30 @@ class SafeGroup(InotifyWatchGroup):
         """Add every watch at once; raises OSError where the root itself cannot be watched."""
         self._is_excluded = is_excluded
         self._report = report
-        self._unwatched: dict[str, bytes] = {}
+        self._unwatched: dict[int, tuple[bytes, OSError]] = {}
         self._departed: dict[int, set[WatchDescriptor]] = {}
         self._is_overflow_queued = False
         self._is_unmount_reported = False
         self._is_moved = False
+        self._rewatching = threading.Lock()
         self.unwatched_count = 0
+        self._problems: dict[int, str] = {}
         super().__init__(reader, root, mask, is_recursive)
 
     @property
     def watched_count(self) -> int:
         """How many directories are watched."""
         return len(self._active_callbacks_by_watch)
+
+    @property
+    def problem(self) -> str | None:
+        """Why some directories are not watched, None where all are."""
+        return "; ".join(self._problems.values()) or None
+
+    @property
+    def is_short_of_watches(self) -> bool:
+        """Whether a limit keeps directories unwatched that a scan can see into."""
+        return any(is_limit(number) for number in self._problems)
 
     @property
     def is_rooted(self) -> bool:
@@ -135,6 +144,8 @@ class SafeGroup(InotifyWatchGroup):
         """Report what watchdog passes over, and leave the rest to it."""
         if event.mask & InotifyConstants.IN_UNMOUNT:
             self._report_unmount()
+        elif self._is_behind():
+            self.on_queue_overflow()
         elif event.is_move_self:
             if self._active_callbacks_by_watch.get(event.wd) == self.path:
                 self._is_moved = True
@@ -146,21 +157,28 @@ class SafeGroup(InotifyWatchGroup):
                 self._departed.pop(event.cookie, None)
             super().on_event(event)
 
-    def watch_everything(self) -> None:
-        """Add whatever watches are missing after an overflow and report it.
-
-        Directories made while events were lost are blind otherwise. Nothing is removed, so the kernel queues nothing:
-        adding a watch that exists only gives its number again.
-        """
+    def recover(self) -> None:
+        """Deal with an overflow: directories made while events were lost are blind until they are watched."""
         self._is_overflow_queued = False
-        self.unwatched_count = 0
-        for directory in self._tree(self.path):
-            with self._lock:
-                if not self.is_active:
-                    return
+        self.watch_everything()
+        self._report("more events came than could be taken in")
+
+    def watch_everything(self) -> None:
+        """Add whatever watches are missing.
+
+        Nothing is removed, so the kernel queues nothing: adding a watch that exists only gives its number again.
+        """
+        with self._rewatching:
+            self.unwatched_count = 0
+            for directory in takewhile(lambda _: self.is_active, self._tree(self.path)):
+                self._watch_one(directory)
+            self._problems = {number: each for number, each in self._problems.items() if number in self._unwatched}
+            self._report_unwatched()
+
+    def _watch_one(self, directory: bytes) -> None:
+        with self._lock:
+            if self.is_active:
                 self._add_callback(directory)
-        self._report_unwatched()
-        self._report("the kernel's event queue overflowed")
 
     def forget_departed(self, cookie: int) -> None:
         """Drop the watches of a directory that was moved out; they would report its new place under an old name."""
@@ -177,6 +195,14 @@ class SafeGroup(InotifyWatchGroup):
                 self._departed[event.cookie] = {
                     descriptor for descriptor, watched in watches if watched == path or watched.startswith(path + b"/")
                 }
+
+    def _is_behind(self) -> bool:
+        waiting = self._move_event_grouper._queue._queue  # noqa: SLF001 - watchdog counts them nowhere
+        return len(waiting) >= MAX_EVENTS_BEHIND
+
+    def _recursive_simulate(self, src_path: bytes) -> list[InotifyEvent]:  # noqa: ARG002 - watchdog's own
+        """Guess nothing of what a new directory holds: the mark on it covers all."""
+        return []
 
     def _report_unmount(self) -> None:
         """Once: the kernel tells it of every single directory of the file system."""
@@ -225,13 +251,19 @@ class SafeGroup(InotifyWatchGroup):
     def _note_unwatched(self, path: bytes, error: OSError) -> None:
         if error.errno not in _VANISHED or path == self.path:
             self.unwatched_count += 1
-            self._unwatched.setdefault(explain(error), path)
+            self._unwatched.setdefault(error.errno or 0, (path, error))
 
     def _report_unwatched(self) -> None:
-        """Report once per reason, with one directory as the example."""
+        """Report each reason once, with one directory as the example, for as long as it lasts."""
         noted, self._unwatched = self._unwatched, {}
-        for reason, example in noted.items():
-            self._report(f"directories cannot be watched, {readable(example)} for one: {reason}")
+        wanted = self.watched_count + self.unwatched_count
+        reasons = {
+            number: f"directories cannot be watched, {readable(example)} for one: {explain(error, wanted)}"
+            for number, (example, error) in noted.items()
+        }
+        for number in reasons.keys() - self._problems.keys():
+            self._report(reasons[number])
+        self._problems |= reasons
 
     def _tree(self, top: bytes) -> Iterator[bytes]:
         """Give `top` and what is below it; each is to be watched before the next is asked for, so that none slips by."""
@@ -281,11 +313,16 @@ class SafeEmitter(InotifyEmitter):
         group = self.group
         if isinstance(event, PathedInotifyEvent) and group is not None:
             if event.ev.is_queue_overflow:
-                group.watch_everything()
+                group.recover()
                 return
             if event.ev.is_moved_from and event.ev.is_directory:
                 group.forget_departed(event.ev.cookie)
         super().build_and_queue_event(event, full_events=full_events)
+
+    def queue_event(self, event: FileSystemEvent) -> None:
+        """Pass on what the kernel said; what watchdog guesses of the content of a directory is dropped."""
+        if not event.is_synthetic:
+            super().queue_event(event)
 
     def _report(self, reason: str) -> None:
         self.queue_event(DoubtEvent(self.watch.path, reason=reason))

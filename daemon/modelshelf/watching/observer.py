@@ -11,7 +11,8 @@ from modelshelf.domain.display import readable
 from modelshelf.errors import FileUnreadable, FolderOffline
 from modelshelf.shelf import partial
 from modelshelf.watching.dirty import WHOLE, DirtyReach
-from modelshelf.watching.inotify import EVENTS, DoubtEvent, SafeObserver, explain
+from modelshelf.watching.inotify import EVENTS, DoubtEvent, SafeObserver
+from modelshelf.watching.limits import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +86,22 @@ class FolderObserver:
         """How many directories could not be watched since the start or the last overflow: only scans see into them."""
         return sum(group.unwatched_count for group in self._observer.groups) if self._observer else 0
 
+    @property
+    def problem(self) -> str | None:
+        """Why some directories are not watched, None where all are."""
+        problems = [group.problem for group in self._observer.groups if group.problem] if self._observer else []
+        return "; ".join(problems) or None
+
+    @property
+    def is_short_of_watches(self) -> bool:
+        """Whether a limit keeps directories unwatched that a scan can see into."""
+        return self._observer is not None and any(group.is_short_of_watches for group in self._observer.groups)
+
+    def watch_the_rest(self) -> None:
+        """Try once more to watch what could not be watched; what is watched stays so."""
+        for group in self._observer.groups if self._observer else []:
+            group.watch_everything()
+
     def _translated(self, error: OSError) -> FileUnreadable:
         return FileUnreadable(f"cannot watch {readable(self._folder.path)}: {explain(error)}", errno=error.errno)
 
@@ -118,15 +135,15 @@ class EventDoor(FileSystemEventHandler):
             self._on_doubt(self._folder_id, event.reason)
         elif event.is_directory:
             self._take_directory_event(event)
-        elif not event.is_synthetic:
+        else:
             self._take_file_event(event)
 
     def _take_directory_event(self, event: FileSystemEvent) -> None:
-        """Mark all below it; watchdog's guesses at what that is (synthetic events) are then superfluous."""
+        """Mark all below it."""
         if isinstance(event, DirDeletedEvent) and self._relative(event.src_path) == WHOLE:
             self._on_doubt(self._folder_id, "the folder was removed")
             return
-        if event.is_synthetic or not self._is_recursive:
+        if not self._is_recursive:
             return
         for path in self._paths(event):
             if not self._intake.is_excluded_directory(path):

@@ -1,9 +1,13 @@
-"""The door bell of the state directory: another process pokes a datagram socket after it added work to the journal."""
+"""The door bell of the state directory: another process pokes a datagram socket after it added work to the journal.
+
+It may also ask whether the daemon is alive. An answer is sent where systemd would be sent a heartbeat, and nowhere else.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +20,11 @@ if TYPE_CHECKING:
 SOCKET_NAME = "poke.sock"
 WAKE = b"wake"
 STOP_SCANS = b"stop-scans"
+ASK = b"alive?"
+ANSWER = b"alive"
+
+ASKERS_KEPT = 16
+"""So many wait for an answer at most; of more, the first ones are let go."""
 
 
 class PokeSocket:
@@ -25,6 +34,7 @@ class PokeSocket:
         """Bind anew: a socket left by a dead daemon is replaced, which is safe under the state lock."""
         self._path = state_directory / SOCKET_NAME
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._askers: deque[bytes] = deque(maxlen=ASKERS_KEPT)
         try:
             self._path.unlink(missing_ok=True)
             with _address(state_directory) as address:
@@ -39,13 +49,23 @@ class PokeSocket:
         return self._socket.fileno()
 
     def messages(self) -> list[bytes]:
-        """Give all messages that came, without waiting."""
+        """Give all messages that came, without waiting; who asked is kept for `answer`."""
         received: list[bytes] = []
         while True:
             try:
-                received.append(self._socket.recv(64))
+                message, sender = self._socket.recvfrom(64)
             except BlockingIOError:
                 return received
+            if message != ASK:
+                received.append(message)
+            elif sender:
+                self._askers.append(sender)
+
+    def answer(self) -> None:
+        """Tell everybody who asked that the daemon is alive; who waits no longer misses nothing."""
+        while self._askers:
+            with suppress(OSError):
+                self._socket.sendto(ANSWER, self._askers.popleft())
 
     def close(self) -> None:
         """Take the socket away, as far as the disk lets it; one that is left is replaced at the next start."""
@@ -67,6 +87,21 @@ def poke(state_directory: Path, message: bytes = WAKE) -> bool:
         except OSError as error:
             raise from_os_error(error, os.fsencode(state_directory / SOCKET_NAME), "poke") from error
     return True
+
+
+def is_answered(state_directory: Path, seconds: float) -> bool:
+    """Ask the daemon of this state directory whether it is alive; False if none listens, or says nothing for so long."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
+        asker.bind("")  # the kernel chooses a name, for the answer: autobind in unix(7)
+        asker.settimeout(seconds)
+        try:
+            with _address(state_directory) as address:
+                asker.sendto(ASK, address)
+            return asker.recv(64) == ANSWER
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, TimeoutError):
+            return False  # budget: silence is an answer
+        except OSError as error:
+            raise from_os_error(error, os.fsencode(state_directory / SOCKET_NAME), "ask at") from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.folder import Coverage
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FolderOffline, ModelshelfError
 from modelshelf.logs import get_log
@@ -25,22 +26,26 @@ log = get_log(__name__)
 RETRY_SECONDS = 5.0
 """How long marks wait when the journal could not take them."""
 
-DEAF_SECONDS = 900.0
-"""As often as a folder without events is scanned by default."""
-
 
 class Watch(threading.Thread):
-    """One thread that turns marks into tasks; `ring` wakes the workers after that."""
+    """One thread that turns marks into tasks; `ring` wakes the workers after that.
 
-    def __init__(self, store: Store, places: Places, clock: Clock, ring: Callable[[], None]) -> None:
+    What should be heard and is not, for want of inotify watches say, is scanned every `poll_seconds` instead.
+    """
+
+    def __init__(
+        self, store: Store, places: Places, clock: Clock, ring: Callable[[], None], poll_seconds: float
+    ) -> None:
         super().__init__(name="watch", daemon=True)
         self._store = store
         self._places = places
         self._clock = clock
         self._ring = ring
+        self._poll_seconds = poll_seconds
         self._dirty = DirtySet(clock)
         self._observers: dict[str, FolderObserver] = {}
         self._deaf_until: dict[str, float] = {}
+        self._coverage: dict[str, Coverage | None] = {}
         self._patience = Patience()
         self._stopping = threading.Event()
 
@@ -62,7 +67,6 @@ class Watch(threading.Thread):
 
     def renew(self, folder_id: str) -> None:
         """Watch a folder anew, as its Place is now: the old watches may lie on a directory that a mount covers."""
-        self._deaf_until.pop(folder_id, None)
         self._observe(self._places[folder_id])
 
     def is_alive_for(self, folder_id: str) -> bool:
@@ -73,16 +77,48 @@ class Watch(threading.Thread):
     def mend(self) -> None:
         """Watch again what is no longer watched, and scan it; touches no disk where all is well.
 
-        A folder that may not be watched, for want of inotify watches say, is tried and scanned again every
-        `DEAF_SECONDS`.
+        A folder that may not be watched, or not all of it, is tried and scanned again every `poll_seconds`.
         """
         for place in [*self._places.values()]:
             folder_id = place.folder.id
             is_deaf = place.has_events and not self.is_alive_for(folder_id)
             is_due = self._deaf_until.get(folder_id, 0.0) <= self._clock.monotonic()
-            if is_deaf and is_due and self._is_present(place):
-                self._observe(place)
-                self._dirty.mark(folder_id, WHOLE, DirtyReach.TREE)
+            if is_due and (is_deaf or self._is_hard_of_hearing(folder_id)) and self._is_present(place):
+                self._listen_again(place)
+            self._note_coverage(folder_id, self._coverage_of(folder_id))
+
+    def _is_hard_of_hearing(self, folder_id: str) -> bool:
+        observer = self._observers.get(folder_id)
+        return observer is not None and observer.is_short_of_watches
+
+    def _listen_again(self, place: Place) -> None:
+        observer = self._observers.get(place.folder.id)
+        if observer is not None and observer.is_alive():
+            observer.watch_the_rest()
+            self._put_off(place.folder.id)
+        else:
+            self._observe(place)
+        self._dirty.mark(place.folder.id, WHOLE, DirtyReach.TREE)
+
+    def _put_off(self, folder_id: str) -> None:
+        self._deaf_until[folder_id] = self._clock.monotonic() + self._poll_seconds
+
+    def _note_coverage(self, folder_id: str, coverage: Coverage | None) -> None:
+        """Keep how far a folder is heard; where nothing changed, nothing is written."""
+        if folder_id in self._coverage and self._coverage[folder_id] == coverage:
+            return
+        try:
+            self._store.watches.put(folder_id, coverage)
+        except ModelshelfError as error:
+            log.warning("journal_not_written", reason=str(error))
+            return
+        self._coverage[folder_id] = coverage
+
+    def _coverage_of(self, folder_id: str) -> Coverage | None:
+        observer = self._observers.get(folder_id)
+        if observer is not None:
+            return Coverage(observer.watched_count, observer.unwatched_count, observer.problem)
+        return self._coverage.get(folder_id) if folder_id in self._deaf_until else None
 
     def _is_present(self, place: Place) -> bool:
         file_count = self._store.folders.state(place.folder.id).file_count
@@ -98,20 +134,35 @@ class Watch(threading.Thread):
         old = self._observers.pop(folder_id, None)
         if old is not None:
             old.stop()
-        if not place.has_events:
-            return
+        self._deaf_until.pop(folder_id, None)
+        if place.has_events:
+            self._start_observer(place)
+        else:
+            self._note_coverage(folder_id, None)
+
+    def _start_observer(self, place: Place) -> None:
+        folder_id = place.folder.id
         observer = FolderObserver(place.folder, place.intake, self._dirty.mark, self._doubt)
         try:
             observer.start()
         except ModelshelfError as error:
             log.warning("folder_not_watched", folder=folder_id, reason=str(error))
             if not isinstance(error, FolderOffline):
-                self._deaf_until[folder_id] = self._clock.monotonic() + DEAF_SECONDS
+                self._put_off(folder_id)
+                self._note_coverage(folder_id, Coverage(0, 0, str(error)))
             return
         self._observers[folder_id] = observer
         if self._stopping.is_set():
             observer.stop()
-        log.info("folder_watched", folder=folder_id, directories=observer.watched_count)
+        if observer.is_short_of_watches:
+            self._put_off(folder_id)
+        log.info(
+            "folder_watched",
+            folder=folder_id,
+            directories=observer.watched_count,
+            not_watched=observer.unwatched_count,
+        )
+        self._note_coverage(folder_id, self._coverage_of(folder_id))
 
     def _doubt(self, folder_id: str, reason: str) -> None:
         log.warning("watch_doubted", folder=folder_id, reason=reason)

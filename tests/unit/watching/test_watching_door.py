@@ -102,14 +102,6 @@ def test_excluded_directories_are_not_heard_but_a_rename_out_of_them_is() -> Non
     assert heard(DirMovedEvent("/models/trash/x", "/models/x")).dirty == [(b"x", TREE)]
 
 
-def test_guesses_about_a_moved_directorys_content_are_superfluous() -> None:
-    ear = heard(
-        DirMovedEvent("/models/x/z", "/models/y/z", is_synthetic=True),
-        FileMovedEvent("/models/x/a.safetensors", "/models/y/a.safetensors", is_synthetic=True),
-    )
-    assert ear.dirty == []
-
-
 def test_a_folder_that_is_not_recursive_hears_nothing_of_directories() -> None:
     assert heard(DirCreatedEvent("/models/x"), is_recursive=False).dirty == []
     assert heard(FileCreatedEvent("/models/a.json"), is_recursive=False).dirty == [(b"a.json", FILE)]

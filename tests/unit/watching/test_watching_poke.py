@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import select
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelshelf.errors import FileGone, FileUnreadable
-from modelshelf.watching.poke import SOCKET_NAME, STOP_SCANS, WAKE, PokeSocket, poke
+from modelshelf.watching.poke import ASK, ASKERS_KEPT, SOCKET_NAME, STOP_SCANS, WAKE, PokeSocket, is_answered, poke
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,3 +97,61 @@ def test_a_socket_that_cannot_be_taken_away_is_left(tmp_path: Path, monkeypatch:
     made.close()
     monkeypatch.undo()
     PokeSocket(tmp_path).close()
+
+
+class Asker:
+    """Asks in a thread of its own, as another process does."""
+
+    def __init__(self, directory: Path, seconds: float) -> None:
+        self.heard: list[bool] = []
+        self._thread = threading.Thread(target=lambda: self.heard.append(is_answered(directory, seconds)))
+        self._thread.start()
+
+    def join(self) -> bool:
+        self._thread.join()
+        return self.heard[0]
+
+
+def test_who_asks_is_answered_and_asking_is_no_other_message(tmp_path: Path, ear: PokeSocket) -> None:
+    askers = [Asker(tmp_path, 20), Asker(tmp_path, 20)]
+    wait_until(lambda: ear.messages() == [] and len(ear._askers) == 2)
+    ear.answer()
+    assert [asker.join() for asker in askers] == [True, True]
+
+
+def test_a_daemon_that_is_silent_or_not_there_gives_no_answer(tmp_path: Path, ear: PokeSocket) -> None:
+    assert not is_answered(tmp_path, 0.05)
+    ear.close()
+    assert not is_answered(tmp_path, 20)
+    assert not is_answered(tmp_path / "nowhere", 20)
+
+
+def test_who_waits_no_longer_holds_nobody_up(tmp_path: Path, ear: PokeSocket) -> None:
+    assert not is_answered(tmp_path, 0.01)
+    asker = Asker(tmp_path, 20)
+    wait_until(lambda: ear.messages() == [] and len(ear._askers) == 2)
+    ear.answer()
+    assert asker.join()
+
+
+def test_only_so_many_askers_are_kept_and_those_without_a_name_not_at_all(tmp_path: Path, ear: PokeSocket) -> None:
+    assert poke(tmp_path, ASK)
+    assert ear.messages() == []
+    assert not ear._askers
+    for _ in range(ASKERS_KEPT + 4):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
+            asker.bind("")
+            asker.sendto(ASK, str(tmp_path / SOCKET_NAME))
+        assert ear.messages() == []
+    assert len(ear._askers) == ASKERS_KEPT
+
+
+def test_who_may_not_ask_is_told_why(tmp_path: Path, ear: PokeSocket, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ear.messages() == []
+
+    def refuse(self: socket.socket, *_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "sendto", refuse)
+    with pytest.raises(FileUnreadable, match="cannot ask at"):
+        is_answered(tmp_path, 1)

@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from modelshelf.domain.folder import Coverage
 from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.errors import DiskFull, FileUnreadable, FolderOffline, ModelshelfError, StoreError
 from modelshelf.watching import watch as room
 from modelshelf.watching.dirty import WHOLE, DirtyReach
-from modelshelf.watching.watch import DEAF_SECONDS, Watch
+from modelshelf.watching.watch import Watch
 from tests.unit.steps.step_shelf import TRAITS, StepShelf
 from tests.waiting import wait_until
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelshelf.domain.folder import Folder
+
+POLL_SECONDS = 600.0
 
 
 class FakeObserver:
@@ -33,6 +37,9 @@ class FakeObserver:
         self.on_dirty = on_dirty
         self.on_doubt = on_doubt
         self.watched_count = 1
+        self.unwatched_count = 0
+        self.problem: str | None = None
+        self.is_short_of_watches = False
         self.is_running = False
         type(self).made.append(self)
 
@@ -47,6 +54,13 @@ class FakeObserver:
 
     def is_alive(self) -> bool:
         return self.is_running
+
+    def run_short(self) -> None:
+        """Have a directory that no watch is left for."""
+        self.unwatched_count, self.problem, self.is_short_of_watches = 1, "no watch left", True
+
+    def watch_the_rest(self) -> None:
+        self.watched_count, self.unwatched_count, self.problem, self.is_short_of_watches = 2, 0, None, False
 
 
 @pytest.fixture
@@ -66,7 +80,7 @@ def watch(shelf: StepShelf, rings: list[None], monkeypatch: pytest.MonkeyPatch) 
     """Give a watch whose thread does not run: what it would hand on is handed on by `hand_on`."""
     FakeObserver.made, FakeObserver.refusal = [], None
     monkeypatch.setattr(room, "FolderObserver", FakeObserver)
-    made = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None))
+    made = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None), POLL_SECONDS)
     monkeypatch.setattr(made, "start", lambda: None)
     monkeypatch.setattr(made, "join", lambda timeout=None: None)
     made.open()
@@ -166,7 +180,7 @@ def test_a_folder_that_is_away_at_the_start_is_not_watched(
     FakeObserver.made, FakeObserver.refusal = [], None
     monkeypatch.setattr(room, "FolderObserver", FakeObserver)
     shelf.path("").rename(shelf.root / "away")
-    watch = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None))
+    watch = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None), POLL_SECONDS)
     watch.open()
     watch.close()
     assert not FakeObserver.made
@@ -179,7 +193,7 @@ def test_an_observer_that_starts_while_the_watch_closes_is_stopped(shelf: StepSh
 
 
 def test_a_watch_that_was_never_opened_can_be_closed(shelf: StepShelf) -> None:
-    Watch(shelf.store, shelf.places, shelf.clock, lambda: None).close()
+    Watch(shelf.store, shelf.places, shelf.clock, lambda: None, POLL_SECONDS).close()
 
 
 def test_a_folder_that_may_not_be_watched_is_tried_and_scanned_again_only_now_and_then(
@@ -192,7 +206,7 @@ def test_a_folder_that_may_not_be_watched_is_tried_and_scanned_again_only_now_an
     assert len(FakeObserver.made) == 2
     assert hand_on(shelf, watch) == [("loras", WHOLE)]
     FakeObserver.refusal = None
-    shelf.clock.advance(DEAF_SECONDS)
+    shelf.clock.advance(POLL_SECONDS)
     watch.mend()
     assert watch.is_alive_for("loras")
 
@@ -206,10 +220,69 @@ def test_a_folder_that_was_absent_for_a_moment_is_tried_again_at_once(shelf: Ste
     assert watch.is_alive_for("loras")
 
 
+def test_a_folder_that_is_heard_only_in_part_is_completed_and_scanned_now_and_then(
+    shelf: StepShelf, watch: Watch
+) -> None:
+    watch.mend()
+    assert shelf.store.watches.of_folders() == {"loras": Coverage(1, 0)}
+    FakeObserver.made[0].run_short()
+    watch._put_off("loras")
+    watch.mend()
+    assert shelf.store.watches.of_folders() == {"loras": Coverage(1, 1, "no watch left")}
+    assert hand_on(shelf, watch) == []
+    shelf.clock.advance(POLL_SECONDS)
+    watch.mend()
+    assert hand_on(shelf, watch) == [("loras", WHOLE)]
+    assert shelf.store.watches.of_folders() == {"loras": Coverage(2, 0)}
+    assert len(FakeObserver.made) == 1
+    FakeObserver.made[0].run_short()
+    watch.mend()
+    shelf.clock.advance(1)
+    assert watch._dirty.take(shelf.clock.monotonic()) == []
+
+
+def test_a_folder_that_starts_with_too_few_watches_is_not_scanned_again_at_once(
+    shelf: StepShelf, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeObserver, "start", FakeObserver.run_short)
+    monkeypatch.setattr(FakeObserver, "is_alive", lambda _: True)
+    watch.renew("loras")
+    watch.mend()
+    assert hand_on(shelf, watch) == []
+
+
+def test_why_a_folder_is_not_heard_at_all_is_kept_until_it_is(shelf: StepShelf, watch: Watch) -> None:
+    FakeObserver.refusal = FileUnreadable("no more inotify instances")
+    watch.renew("loras")
+    watch.mend()
+    assert shelf.store.watches.of_folders() == {"loras": Coverage(0, 0, "no more inotify instances")}
+    shelf.places["loras"] = replace(shelf.places["loras"], traits=replace(TRAITS, has_events=False))
+    watch.renew("loras")
+    assert shelf.store.watches.of_folders() == {}
+
+
+def test_where_nothing_changed_nothing_is_written_and_what_could_not_be_is_written_later(
+    shelf: StepShelf, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise DiskFull("no space left")
+
+    FakeObserver.made[0].watched_count = 5
+    with monkeypatch.context() as full:
+        full.setattr(type(shelf.store.watches), "put", refuse)
+        watch.mend()
+    watch.mend()
+    assert shelf.store.watches.of_folders() == {"loras": Coverage(5, 0)}
+    monkeypatch.setattr(type(shelf.store.watches), "put", refuse)
+    with capture_logs() as logs:
+        watch.mend()
+    assert logs == []
+
+
 def test_an_event_in_a_real_folder_becomes_a_scan(shelf: StepShelf, rings: list[None]) -> None:
     from modelshelf.clock import SystemClock  # noqa: PLC0415
 
-    watch = Watch(shelf.store, shelf.places, SystemClock(), lambda: rings.append(None))
+    watch = Watch(shelf.store, shelf.places, SystemClock(), lambda: rings.append(None), POLL_SECONDS)
     watch.open()
     try:
         shelf.put("new.safetensors", b"weights")
