@@ -29,14 +29,20 @@ pytestmark = pytest.mark.acceptance
 Drop = "Callable[[bytes, Path], None]"
 
 
+def outside(target: Path) -> Path:
+    """Give a name on the same disk that no folder holds."""
+    models = next(parent for parent in target.parents if parent.name == "models")
+    return models.parent / "outside.bin"
+
+
 def by_cp(content: bytes, target: Path) -> None:
-    source = target.parents[1] / "outside.bin"
+    source = outside(target)
     source.write_bytes(content)
     subprocess.run(["cp", source, target], check=True)
 
 
 def by_mv(content: bytes, target: Path) -> None:
-    source = target.parents[1] / "outside.bin"
+    source = outside(target)
     source.write_bytes(content)
     subprocess.run(["mv", source, target], check=True)
 
@@ -72,13 +78,13 @@ def by_smb_preallocation(content: bytes, target: Path) -> None:
 
 
 def by_rsync(content: bytes, target: Path) -> None:
-    source = target.parents[1] / "outside.bin"
+    source = outside(target)
     source.write_bytes(content)
     subprocess.run(["rsync", "-t", source, target], check=True)
 
 
 def by_hard_link(content: bytes, target: Path) -> None:
-    source = target.parents[1] / "outside.bin"
+    source = outside(target)
     source.write_bytes(content)
     target.hardlink_to(source)
 

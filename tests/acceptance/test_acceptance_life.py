@@ -122,8 +122,10 @@ look() {
   "$PYTHON" -c "import pathlib, sys; from modelshelf.watching.poke import poke; poke(pathlib.Path(sys.argv[1]))" "$state"
 }
 said '"daemon_started"' 1
+mkdir "$models.disk"
+mount -t tmpfs later "$models.disk"
 for round in 1 2; do
-  mount -t tmpfs later "$models"
+  mount --bind "$models.disk" "$models"
   cp "$models.new" "$models/there$round.safetensors"
   look
   said "\\"file_hashed\\".*there$round" 1

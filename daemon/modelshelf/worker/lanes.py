@@ -1,10 +1,8 @@
-"""Which work a worker may claim: by lane, and on the disk lane one worker per device at a time."""
+"""Which work a worker may claim: that of its lane, in the folders that lie on its device."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,37 +11,19 @@ if TYPE_CHECKING:
 Devices = Mapping[str, frozenset[str]]
 """Per device the ids of the folders that lie on it."""
 
+NO_DEVICE = ""
+"""What a worker has that only asks a server: it reads and writes in no folder."""
+
 
 class DeviceLanes:
-    """Hands each device to one worker at a time; which folders lie where is looked up at every claim."""
+    """Tells which folders a worker works for; where they lie, and whether they are there, is looked up at every claim."""
 
     def __init__(self, devices: Callable[[], Devices]) -> None:
         self._devices = devices
-        self._busy: set[str] = set()
-        self._lock = threading.Lock()
 
-    @contextmanager
-    def take(self, device: str) -> Iterator[bool]:
-        """Hold `device` for the length of the block; gives False if another worker has it."""
-        with self._lock:
-            is_free = device not in self._busy
-            self._busy.add(device)
-        try:
-            yield is_free
-        finally:
-            if is_free:
-                with self._lock:
-                    self._busy.discard(device)
-
-    def current(self) -> Devices:
-        """Give every device with its folders as they lie now."""
-        return self._devices()
-
-    def free_folders(self) -> Collection[str]:
-        """Give the ids of the folders on devices that no worker holds now."""
-        with self._lock:
-            busy = set(self._busy)
-        return frozenset().union(*(ids for device, ids in self._devices().items() if device not in busy))
+    def folders_on(self, device: str) -> Collection[str]:
+        """Give the ids of the folders on `device` that can be reached; none on `NO_DEVICE`."""
+        return self._devices().get(device, frozenset())
 
     def folders(self) -> Collection[str]:
         """Give the ids of all folders that can be reached."""

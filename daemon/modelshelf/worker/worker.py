@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from modelshelf.domain.failure import FailureKind
@@ -15,18 +14,19 @@ from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, Task
 from modelshelf.errors import FileChanged, ModelshelfError, StoreError, TransientError, WorkStopped
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Done, Failed, Interrupted
+from modelshelf.store.suspects import CRASHES_UNTIL_ALONE
+from modelshelf.worker.lanes import NO_DEVICE
+from modelshelf.worker.reins import ReadingReins, ScanReins, WorkerReins
 from modelshelf.worker.retry import Forget, GiveUp, RetryAt, decide
 from modelshelf.worker.succession import successors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
+    from datetime import datetime
 
-    from modelshelf.clock import Clock
     from modelshelf.domain.task import Task
     from modelshelf.steps.step import Outcome, Step
-    from modelshelf.store.store import Store
-    from modelshelf.worker.lanes import DeviceLanes
-    from modelshelf.worker.wake import Bell
+    from modelshelf.worker.hall import Hall
 
 log = get_log(__name__)
 
@@ -37,77 +37,35 @@ PAUSE_SECONDS = 5.0
 """After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hall:
-    """What all workers share. A hall that is closed takes no results any more: a late worker's tasks are another's by then."""
-
-    store: Store
-    steps: Mapping[TaskKind, Step[Any]]
-    lanes: DeviceLanes
-    bell: Bell
-    clock: Clock
-    stopping: threading.Event
-    stopped_scans: threading.Event
-    on_fatal: Callable[[StoreError], None]
-    in_hand: dict[int, tuple[Task, int]] = field(default_factory=dict)
-    closed: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Write in one transaction; `Interrupted` once the hall is closed."""
-        with self.store.database.transaction():
-            if self.closed.is_set():
-                raise Interrupted
-            yield
-
-    def close(self) -> None:
-        """Give back what is still in hand, uncounted, and take nothing more."""
-        self.closed.set()
-        left = [task for task, _ in [*self.in_hand.values()]]
-        if left:
-            self.store.journal.release(left)
-        self.in_hand.clear()
-
-
-class WorkerReins:
-    """Tells a step when to give its work back: the daemon stops, or a person stopped the scan."""
-
-    def __init__(self, hall: Hall) -> None:
-        self._hall = hall
-
-    def check(self) -> None:
-        """Raise `Interrupted` if the work in hand must be given back now."""
-        if self._hall.stopping.is_set():
-            raise Interrupted
-
-    def advance(self, task: Task, done_bytes: int) -> None:
-        """Note how far a long read has come."""
-        self.check()
-        self._hall.in_hand[task.id] = (task, done_bytes)
-
-
-class ScanReins(WorkerReins):
-    """As `WorkerReins`, and heeds `scan --stop` too."""
-
-    def check(self) -> None:
-        """Raise `Interrupted` if the scan must be given back now."""
-        super().check()
-        if self._hall.stopped_scans.is_set():
-            raise Interrupted
-
-
 class Worker(threading.Thread):
-    """One thread on one lane; on the disk lane it takes whichever device is free."""
+    """One thread for one lane of one device, so that nothing but its own device can hold it up."""
 
-    def __init__(self, lane: Lane, hall: Hall, number: int = 1) -> None:
-        super().__init__(name=f"worker-{lane}-{number}", daemon=True)
+    def __init__(self, lane: Lane, hall: Hall, device: str = NO_DEVICE) -> None:
+        super().__init__(name=f"worker-{lane}-{device}".removesuffix("-"), daemon=True)
         self.lane = lane
-        self.number = number
+        self.device = device
+        self.is_dismissed = False
         self._hall = hall
+        self._reins: WorkerReins | None = None
+
+    @property
+    def place(self) -> tuple[Lane, str]:
+        """The lane and the device it is there for."""
+        return self.lane, self.device
+
+    def dismiss(self) -> None:
+        """Let it end when it has put down what it holds."""
+        self.is_dismissed = True
+        self._hall.bell.ring()
+
+    def silent_seconds(self) -> float:
+        """Tell for how long the step in hand has given no sign of life; 0 for a worker at rest."""
+        reins = self._reins
+        return 0.0 if reins is None else self._hall.clock.monotonic() - reins.heard_at
 
     def run(self) -> None:
         """Work until the hall closes. A journal that cannot be trusted ends the daemon; nothing else does."""
-        while not self._hall.stopping.is_set():
+        while not (self._hall.stopping.is_set() or self.is_dismissed):
             heard = self._hall.bell.rings
             try:
                 if not self.turn():
@@ -128,25 +86,11 @@ class Worker(threading.Thread):
 
     def turn(self) -> bool:
         """Claim and work off one batch; False if nothing was due."""
-        if self.lane is not Lane.DISK:
-            return self._work_off(self._claim(self._hall.lanes.folders()))
-        for device, folder_ids in self._hall.lanes.current().items():
-            with self._hall.lanes.take(device) as is_free:
-                if is_free and self._work_off(self._claim(folder_ids)):
-                    return True
-        return False
-
-    def _claim(self, folder_ids: Collection[str]) -> list[Task]:
-        tasks = self._hall.store.journal.claim(self.lane, self._hall.clock.now(), folder_ids)
-        if tasks and self._hall.closed.is_set():
-            self._hall.store.journal.release(tasks)
-            return []
-        return tasks
+        now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
+        return self._work_off(self._hall.store.journal.claim(self.lane, now, folder_ids))
 
     def _idle_seconds(self) -> float | None:
-        # What lies on a busy device is not for us: its worker rings the bell when it is done.
-        lanes = self._hall.lanes
-        folder_ids = lanes.free_folders() if self.lane is Lane.DISK else lanes.folders()
+        folder_ids = self._hall.lanes.folders_on(self.device)
         due_at = self._hall.store.journal.next_due_at(self.lane, folder_ids)
         if due_at is None:
             return None
@@ -154,6 +98,9 @@ class Worker(threading.Thread):
 
     def _work_off(self, tasks: list[Task]) -> bool:
         if not tasks:
+            return False
+        if self._hall.closed.is_set():
+            self._hall.store.journal.release(tasks)
             return False
         step = self._hall.steps[tasks[0].kind]
         self._hall.in_hand.update({task.id: (task, 0) for task in tasks})
@@ -214,25 +161,52 @@ class Worker(threading.Thread):
                 return
 
     def _perform(self, step: Step[Any], tasks: Sequence[Task]) -> list[Outcome[Any]]:
-        is_scan = step.kind is TaskKind.SCAN_FOLDER
+        is_scan = step.kind is TaskKind.SCAN_FOLDER and self._reins is None  # not one that a scan lets by
         if is_scan:
             self._hall.stopped_scans.clear()  # said of a scan that had ended by then
-        reins = ScanReins(self._hall) if is_scan else WorkerReins(self._hall)
+        reins_before, self._reins = self._reins, self._reins_for(tasks[0])
         started = time.monotonic()
         outcomes: list[Outcome[Any]] = []
         try:
-            outcomes = step.perform(tasks, reins)
+            outcomes = step.perform(tasks, self._reins)
         except Interrupted:
             log.info("work_given_back", kind=step.kind, tasks=len(tasks))
         except ModelshelfError as error:
             outcomes = [Failed(task, error) for task in tasks]
         finally:
+            self._reins = reins_before
             log.debug("batch_performed", kind=step.kind, tasks=len(tasks), seconds=round(time.monotonic() - started, 4))
         if self._hall.stopping.is_set():
             return [outcome for outcome in outcomes if not _is_for_later(outcome)]
         if is_scan and self._hall.stopped_scans.is_set():
             return [*outcomes, *self._stopped(tasks, outcomes)]
         return outcomes
+
+    def _reins_for(self, task: Task) -> WorkerReins:
+        is_apart = task.crashes >= CRASHES_UNTIL_ALONE
+        if self.lane is Lane.DISK:
+            return ReadingReins(self._hall, self._let_reading_by, is_apart=is_apart)
+        if task.kind is TaskKind.SCAN_FOLDER and self._reins is None:
+            return ScanReins(self._hall, partial(self._let_drops_by, task), is_apart=is_apart)
+        return WorkerReins(self._hall, is_apart=is_apart)
+
+    def _let_reading_by(self, task: Task, done_bytes: int) -> None:
+        """Do what need not wait for the rest of a long read: on its device nobody else reads, and it pauses meanwhile."""
+        file = self._hall.store.files.get(int(task.subject))
+        if file is not None:
+            left_bytes = file.fingerprint.size_bytes - done_bytes
+            self._let_by(partial(self._hall.store.journal.claim_ahead, task, left_bytes))
+
+    def _let_drops_by(self, task: Task) -> None:
+        """Do what is more urgent than a scan that pauses, and was dropped or asked for."""
+        least = max(task.priority + 1, Priority.DROP)
+        self._let_by(partial(self._hall.store.journal.claim, self.lane, least=least))
+
+    def _let_by(self, claim: Callable[[datetime, Collection[str]], list[Task]]) -> None:
+        try:
+            self._work_off(claim(self._hall.clock.now(), self._hall.lanes.folders_on(self.device)))
+        except TransientError as error:
+            log.warning("journal_not_written", reason=str(error))
 
     def _stopped(self, tasks: Sequence[Task], outcomes: Sequence[Outcome[Any]]) -> list[Failed]:
         """Strike out the scans that a person stopped; looks at single paths, which nobody asked for, are given back."""
@@ -255,10 +229,19 @@ class Worker(threading.Thread):
                 if isinstance(outcome, Failed):
                     self._record_failure(outcome)
             if any(outcome.task.kind is TaskKind.SCAN_FOLDER and outcome.task.run_id for outcome in outcomes):
-                store.runs.end_idle(now)
+                self._end_runs()
+
+    def _end_runs(self) -> None:
+        store, now = self._hall.store, self._hall.clock.now()
+        for run in store.runs.end_idle(now):
+            if run.job_name is not None:
+                log.info("job_ended", job=run.job_name, run=run.id)
+                store.events.add("job_ended", now, details={"job": run.job_name, "run": run.id})
 
     def _record_failure(self, failed: Failed) -> None:
         task, error, now = failed.task, failed.error, self._hall.clock.now()
+        if isinstance(error, StoreError):
+            raise error  # no fault of the task
         journal = self._hall.store.journal
         kind = FailureKind.HASH if task.kind is TaskKind.HASH_FILE else error.kind
         match decide(error, task.attempts, now, random.random()):  # noqa: S311  # jitter, not a secret

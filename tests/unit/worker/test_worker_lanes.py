@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from modelshelf.worker.lanes import DeviceLanes
+from modelshelf.worker.lanes import NO_DEVICE, DeviceLanes
 from modelshelf.worker.wake import Bell
 
 
@@ -10,21 +10,11 @@ def two_devices() -> dict[str, frozenset[str]]:
     return {"8:1": frozenset({"loras"}), "8:2": frozenset({"checkpoints", "vae"})}
 
 
-def test_a_device_is_held_by_one_worker_at_a_time() -> None:
+def test_a_worker_works_for_the_folders_on_its_device() -> None:
     lanes = DeviceLanes(two_devices)
-    with lanes.take("8:1") as first, lanes.take("8:1") as second, lanes.take("8:2") as other:
-        assert (first, second, other) == (True, False, True)
-    with lanes.take("8:1") as again:
-        assert again
-
-
-def test_a_refused_worker_does_not_free_the_device() -> None:
-    lanes = DeviceLanes(two_devices)
-    with lanes.take("8:1"):
-        with lanes.take("8:1") as refused:
-            assert not refused
-        assert lanes.free_folders() == {"checkpoints", "vae"}
-    assert lanes.free_folders() == lanes.folders() == {"loras", "checkpoints", "vae"}
+    assert lanes.folders_on("8:2") == {"checkpoints", "vae"}
+    assert lanes.folders_on("8:3") == lanes.folders_on(NO_DEVICE) == set()
+    assert lanes.folders() == {"loras", "checkpoints", "vae"}
 
 
 def test_where_folders_lie_is_looked_up_each_time() -> None:
@@ -32,7 +22,7 @@ def test_where_folders_lie_is_looked_up_each_time() -> None:
     lanes = DeviceLanes(lambda: devices)
     devices["8:3"] = frozenset({"late"})
     assert "late" in lanes.folders()
-    assert lanes.current()["8:3"] == {"late"}
+    assert lanes.folders_on("8:3") == {"late"}
 
 
 def test_a_ring_between_look_and_wait_is_heard() -> None:

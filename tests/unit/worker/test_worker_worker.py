@@ -16,8 +16,10 @@ from modelshelf.errors import (
 )
 from modelshelf.steps.step import Done, Failed, Interrupted
 from modelshelf.worker import worker as room
-from modelshelf.worker.worker import ScanReins, Worker, WorkerReins
+from modelshelf.worker.reins import ScanReins, WorkerReins
+from modelshelf.worker.worker import Worker
 from tests import builders
+from tests.unit.steps.step_shelf import TRAITS
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class ScriptedStep:
 
 
 KIND = TaskKind.WRITE_SIDECARS
+DEVICE = TRAITS.id
 
 
 def owe(shelf: StepShelf, *names: str, kind: TaskKind = KIND) -> list[int]:
@@ -67,7 +70,7 @@ def owe(shelf: StepShelf, *names: str, kind: TaskKind = KIND) -> list[int]:
 
 def desk(shelf: StepShelf) -> Worker:
     """Give the desk's worker, which takes turns by hand."""
-    return Worker(Lane.DESK, shelf.hall)
+    return Worker(Lane.DESK, shelf.hall, DEVICE)
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -86,7 +89,7 @@ def failing(error: Any) -> Callable[[Task, Reins], Failed]:
 
 def test_a_turn_without_work_says_so(shelf: StepShelf) -> None:
     assert desk(shelf).turn() is False
-    assert Worker(Lane.DISK, shelf.hall).turn() is False
+    assert Worker(Lane.DISK, shelf.hall, DEVICE).turn() is False
 
 
 def test_what_is_done_is_settled(shelf: StepShelf) -> None:
@@ -144,7 +147,7 @@ def test_a_hash_that_fails_is_said_to_be_one(shelf: StepShelf) -> None:
     shelf.scan()
     shelf.do(TaskKind.INSPECT_FILE, "a.safetensors")
     shelf.steps[TaskKind.HASH_FILE] = ScriptedStep(TaskKind.HASH_FILE, failing(FileUnreadable("bad sector")))
-    assert Worker(Lane.DISK, shelf.hall).turn()
+    assert Worker(Lane.DISK, shelf.hall, DEVICE).turn()
     assert [task.failure_kind for task in shelf.tasks()] == ["hash"]
 
 
@@ -340,7 +343,7 @@ def test_only_scans_heed_a_person_s_stop(shelf: StepShelf) -> None:
     shelf.hall.stopped_scans.set()
     WorkerReins(shelf.hall).check()
     with pytest.raises(Interrupted):
-        ScanReins(shelf.hall).check()
+        ScanReins(shelf.hall, lambda: None).check()
 
 
 def test_reins_tell_how_far_a_read_has_come(shelf: StepShelf) -> None:
@@ -389,17 +392,58 @@ def test_giving_back_ends_with_the_daemon(shelf: StepShelf, monkeypatch: pytest.
     assert shelf.store.journal.recover() == 1
 
 
-def test_a_device_is_read_by_one_worker_at_a_time(shelf: StepShelf) -> None:
-    shelf.put("a.safetensors", builders.lora(1))
-    shelf.scan()
-    shelf.do(TaskKind.INSPECT_FILE, "a.safetensors")
-    with shelf.hall.lanes.take("8:1"):
-        assert Worker(Lane.DISK, shelf.hall).turn() is False
-    assert Worker(Lane.DISK, shelf.hall).turn() is True
+def test_a_worker_takes_what_lies_on_its_own_device(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors")
+    assert Worker(Lane.DESK, shelf.hall, "8:2").turn() is False
+    assert Worker(Lane.DESK, shelf.hall, DEVICE).turn() is True
+
+
+def test_a_worker_without_a_device_asks_servers_and_touches_no_folder(shelf: StepShelf) -> None:
+    asked = shelf.steps[TaskKind.ENRICH_MODEL] = ScriptedStep(TaskKind.ENRICH_MODEL)
+    pictured = shelf.steps[TaskKind.FETCH_PREVIEWS] = ScriptedStep(TaskKind.FETCH_PREVIEWS)
+    owe(shelf, "a.safetensors", kind=TaskKind.FETCH_PREVIEWS)
+    shelf.store.journal.add([NewTask(TaskKind.ENRICH_MODEL, "7")], shelf.clock.now())
+    worker = Worker(Lane.NETWORK, shelf.hall)
+    assert worker.name == "worker-network"
+    assert (worker.turn(), worker.turn()) == (True, False)
+    assert (asked.batches, pictured.batches) == ([1], [])
+    assert Worker(Lane.NETWORK, shelf.hall, DEVICE).turn() is True
+
+
+def test_a_worker_that_is_dismissed_ends_when_it_has_put_down_what_it_holds(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors")
+    worker = desk(shelf)
+
+    def dismiss(task: Task, _: Reins) -> Outcome[None]:
+        worker.dismiss()
+        return Done(task, None, is_followed=False)
+
+    shelf.steps[KIND] = ScriptedStep(KIND, dismiss)
+    worker.run()
+    assert worker.is_dismissed
+    assert not shelf.tasks()
+
+
+def test_a_step_that_gives_no_sign_of_life_is_told_by_its_silence(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors")
+    worker = desk(shelf)
+    told: list[float] = []
+
+    def linger(task: Task, reins: Reins) -> Outcome[None]:
+        shelf.clock.advance(7)
+        told.append(worker.silent_seconds())
+        reins.check()
+        told.append(worker.silent_seconds())
+        return Done(task, None, is_followed=False)
+
+    shelf.steps[KIND] = ScriptedStep(KIND, linger)
+    worker.turn()
+    assert told == [7, 0]
+    assert worker.silent_seconds() == 0
 
 
 def test_a_worker_works_until_the_hall_closes(shelf: StepShelf) -> None:
-    workers = [Worker(lane, shelf.hall) for lane in (Lane.DESK, Lane.DISK)]
+    workers = [Worker(lane, shelf.hall, DEVICE) for lane in (Lane.DESK, Lane.DISK)]
     for worker in workers:
         worker.start()
     shelf.put("a.safetensors", builders.lora(1))
@@ -448,7 +492,7 @@ def test_a_worker_sleeps_until_its_next_task_is_due(shelf: StepShelf) -> None:
     assert worker._idle_seconds() == 365 * 24 * 3600
     shelf.store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras")], shelf.clock.now())
     assert worker._idle_seconds() == 0.05
-    assert Worker(Lane.DISK, shelf.hall)._idle_seconds() is None
+    assert Worker(Lane.DISK, shelf.hall, DEVICE)._idle_seconds() is None
 
 
 def test_two_runs_that_share_a_scan_end_together(shelf: StepShelf) -> None:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.steps.step import Done
+from modelshelf.worker import staff as room
+from modelshelf.worker.staff import Staff
+from tests.unit.steps.step_shelf import TRAITS
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from modelshelf.domain.task import Task
+    from modelshelf.steps.step import Outcome, Reins
+    from tests.unit.steps.step_shelf import StepShelf
+
+
+class Employer:
+    """A staff over devices that a test names."""
+
+    def __init__(self, shelf: StepShelf) -> None:
+        self.devices = {TRAITS.id}
+        self.staff = Staff(shelf.hall, lambda: self.devices, tuple(Lane))
+
+    def names(self) -> list[str]:
+        return sorted(worker.name for worker in self.staff.workers)
+
+
+@pytest.fixture
+def employer(shelf: StepShelf) -> Iterator[Employer]:
+    made = Employer(shelf)
+    yield made
+    shelf.hall.stopping.set()
+    shelf.hall.bell.ring()
+    for worker in made.staff.workers:
+        worker.join(10)
+
+
+class HeldStep:
+    """A scan that is held until the test lets go."""
+
+    kind = TaskKind.SCAN_FOLDER
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.asked = threading.Event()
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[None]]:
+        self.asked.set()
+        self.answers.wait(60)
+        return [Done(task, None, is_followed=False) for task in tasks]
+
+    def record(self, done: Sequence[Done[None]]) -> list[NewTask]:
+        return []
+
+
+def hold_the_desk(shelf: StepShelf) -> HeldStep:
+    """Have the desk's worker held by a scan."""
+    step = shelf.steps[TaskKind.SCAN_FOLDER] = HeldStep()
+    shelf.store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras")], shelf.clock.now())
+    shelf.hall.bell.ring()
+    assert step.asked.wait(10)
+    return step
+
+
+def test_each_device_has_its_worker_on_each_lane_and_the_network_one_more(employer: Employer) -> None:
+    employer.staff.renew()
+    assert employer.names() == ["worker-desk-8:1", "worker-disk-8:1", "worker-network", "worker-network-8:1"]
+    workers = [*employer.staff.workers]
+    employer.staff.renew()
+    assert employer.staff.workers == workers
+
+
+def test_without_the_network_nobody_is_hired_for_it(shelf: StepShelf, employer: Employer) -> None:
+    employer.staff = Staff(shelf.hall, lambda: employer.devices, (Lane.DESK, Lane.DISK))
+    employer.staff.renew()
+    assert employer.names() == ["worker-desk-8:1", "worker-disk-8:1"]
+
+
+def test_a_device_that_comes_gets_workers_and_those_of_one_that_goes_end(employer: Employer) -> None:
+    employer.staff.renew()
+    employer.devices = {"9:1"}
+    gone = [worker for worker in employer.staff.workers if worker.device == TRAITS.id]
+    employer.staff.renew()
+    wait_until(lambda: not any(worker.is_alive() for worker in gone))
+    assert employer.staff.is_alive()
+    employer.staff.renew()
+    assert employer.names() == ["worker-desk-9:1", "worker-disk-9:1", "worker-network", "worker-network-9:1"]
+
+
+def test_a_device_that_comes_back_gets_a_new_worker_though_the_old_one_is_still_held(
+    shelf: StepShelf, employer: Employer
+) -> None:
+    employer.staff.renew()
+    step = hold_the_desk(shelf)
+    (held,) = [worker for worker in employer.staff.workers if worker.name == "worker-desk-8:1"]
+    employer.devices = set()
+    employer.staff.renew()
+    employer.devices = {TRAITS.id}
+    employer.staff.renew()
+    assert held in employer.staff.workers
+    assert employer.names().count("worker-desk-8:1") == 2
+    step.answers.set()
+    wait_until(lambda: not held.is_alive())
+    employer.staff.renew()
+    assert employer.names().count("worker-desk-8:1") == 1
+
+
+def test_a_device_is_silent_while_a_worker_of_it_gives_no_sign_of_life(shelf: StepShelf, employer: Employer) -> None:
+    employer.staff.renew()
+    step = hold_the_desk(shelf)
+    shelf.clock.advance(room.SILENT_SECONDS)
+    assert employer.staff.silent_devices() == set()
+    shelf.clock.advance(1)
+    assert employer.staff.silent_devices() == {TRAITS.id}
+    step.answers.set()
+    wait_until(lambda: not employer.staff.silent_devices())
