@@ -10,6 +10,7 @@ from modelshelf.config.job import ALL_FOLDERS, entries_of, folder_ids_of
 from modelshelf.config.nearest import nearest, suggestion
 from modelshelf.config.problem import Problem, shown_key
 from modelshelf.config.sections.folders import MODEL_TYPES, model_type_of
+from modelshelf.config.sections.notifications import hindrance
 from modelshelf.domain.display import readable
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def is_inside(path: str, directory: str) -> bool:
 def find_warnings(file: ConfigFile, seen: Mapping[Path, Sighting], state_directory: Path) -> list[str]:
     """Give what is odd but no mistake for certain: folders that are not there, types that nobody uses."""
     warnings: list[str] = []
+    if file.notifications.targets and (reason := hindrance(is_offline=file.offline)):
+        warnings.append(f"notifications.targets: {reason}")
     for folder_id, entry in file.input_paths.items():
         key, shown = f"input_paths.{shown_key(folder_id)}", readable(entry.path)
         sighting = seen[entry.path]

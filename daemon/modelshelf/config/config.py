@@ -9,6 +9,7 @@ from modelshelf.config.outputs import action_for
 from modelshelf.config.sections.folders import DEFAULT_EXCLUDE_PATTERNS, model_type_of
 from modelshelf.config.sections.jobs import JobKind
 from modelshelf.config.sections.logging import to_settings
+from modelshelf.config.sections.notifications import hindrance
 from modelshelf.config.show import to_yaml
 from modelshelf.domain.folder import Folder
 
@@ -39,8 +40,18 @@ class Config:
 
     @property
     def api_key(self) -> str | None:
-        """The key for Civitai, None where there is none. Hand it to `logs.redact` first."""
+        """The key for Civitai, None where there is none."""
         return self.file.api.key_text
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What may never be shown. Hand all of it to `logs.redact` first."""
+        return (*filter(None, (self.api_key,)), *self.file.notifications.target_texts)
+
+    @property
+    def told_targets(self) -> tuple[str, ...]:
+        """The addresses to which notifications go; none where nothing can be told, of which `warnings` has the reason."""
+        return () if hindrance(is_offline=self.is_offline) else self.file.notifications.target_texts
 
     @property
     def hashing_limit_bytes(self) -> int | None:
@@ -89,7 +100,7 @@ class Config:
 
     def show(self) -> str:
         """Give the effective configuration as YAML, secrets as `***`."""
-        return to_yaml(self.file, self.state_directory, self.folders(), self.api_key)
+        return to_yaml(self.file, self.state_directory, self.folders(), self.secrets)
 
     def _folder(self, folder_id: str, entry: InputPath) -> Folder:
         scanner, watch = self.file.scanner, self.file.watch

@@ -10,6 +10,7 @@ from modelshelf.config.sections.api import Api
 from modelshelf.config.sections.folders import InputPath, Scanner, Watch
 from modelshelf.config.sections.jobs import JobEntry
 from modelshelf.config.sections.logging import Logging
+from modelshelf.config.sections.notifications import Notifications
 from modelshelf.config.sections.organization import Organization
 from modelshelf.config.sections.output import Output
 from modelshelf.config.sections.section import Section
@@ -43,6 +44,7 @@ class StoreSection(Section):
         description="State directory, on a local disk; default `$STATE_DIRECTORY`, `$CONFIG_DATA_PATH`, or the user's own",
     )
     keep_days: int = Field(default=90, ge=1, description="Days that runs and events are kept")
+    backups: int = Field(default=7, ge=1, description="Backups that are kept beside the store; one is made a day")
 
 
 class Hashing(Section):
@@ -79,6 +81,7 @@ class ConfigFile(Section):
     schedule: Calendar = Field(default_factory=Calendar, description="The calendar of all jobs")
     store: StoreSection = Field(default_factory=StoreSection, description="What the daemon keeps")
     logging: Logging = Field(default_factory=Logging, description="What is logged where")
+    notifications: Notifications = Field(default_factory=Notifications, description="Who is told what happened")
 
     @property
     def default_job_name(self) -> str:

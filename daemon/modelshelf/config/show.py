@@ -18,15 +18,24 @@ if TYPE_CHECKING:
     from modelshelf.domain.folder import Folder
 
 
-def to_yaml(file: ConfigFile, state_directory: Path, folders: Iterable[Folder], secret: str | None) -> str:
+def to_yaml(file: ConfigFile, state_directory: Path, folders: Iterable[Folder], secrets: Iterable[str]) -> str:
     """Give the tree with every default written out."""
     tree = file.model_dump()
     tree["store"]["directory"] = state_directory
+    tree["notifications"]["targets"] = [_covered(target) for target in file.notifications.target_texts]
     for folder in folders:
         entry = tree["input_paths"][folder.id]
         entry |= {"patterns": folder.patterns, "recursive": folder.is_recursive, "watch": folder.watch}
     text = yaml.safe_dump(_plain(tree), sort_keys=False, allow_unicode=True, width=1000)
-    return text.replace(secret, REDACTED) if secret else text
+    for secret in secrets:
+        text = text.replace(secret, _covered(secret))
+    return text
+
+
+def _covered(secret: str) -> str:
+    """An address keeps its scheme, so that it still is one."""
+    scheme, separator, _ = secret.partition("://")
+    return f"{scheme}{separator}{REDACTED}" if separator else REDACTED
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from modelshelf.domain.jsontypes import JsonValue
 
-SECRET_PATHS = frozenset({("api", "key")})
+SECRET_PATHS = frozenset({("api", "key"), ("notifications", "targets")})
+"""Where secrets stand, in lists too."""
+
 OVERRIDES: dict[str, KeyPath] = {"CIVITAI_API_KEY": ("api", "key"), "CIVITAI_API_URL": ("api", "base_url")}
 MODEL_PATH = "MODEL_PATH"
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -56,7 +58,7 @@ def _expand(value: JsonValue, path: KeyPath, environment: Mapping[str, str], war
     def replace(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name not in environment:
-            shown = "a variable in it" if path in SECRET_PATHS else f"${name}"
+            shown = "a variable in it" if path[:2] in SECRET_PATHS else f"${name}"
             warnings.append(f"{dotted(path)}: {shown} is not set; it stays as it is written")
         return environment.get(name, match[0])
 

@@ -89,7 +89,7 @@ class Watch(Section):
 
     mode: WatchMode = Field(
         default=WatchMode.AUTO,
-        description="`events`: from the kernel; `poll`: by looking; `auto`: as the file system allows",
+        description="`events`: from the kernel; `poll`: by looking; `auto`: events, but looking on NFS, SMB and FUSE",
     )
     stability_delay: Seconds | None = Field(
         default=None,
@@ -98,4 +98,6 @@ class Watch(Section):
     rescan_interval: Seconds = Field(
         default=86400, ge=60, description="How often a healthy folder with events is walked again"
     )
-    poll_interval: Seconds = Field(default=900, ge=10, description="How often a folder without events is walked")
+    poll_interval: Seconds = Field(
+        default=900, ge=10, description="How often a folder is walked that has no events, or too few inotify watches"
+    )

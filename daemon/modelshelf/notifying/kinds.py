@@ -1,0 +1,46 @@
+"""Which events are told, in which words, and which of them cannot wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from modelshelf.domain.notice import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How events of one name are told: as `one` or `many` of them."""
+
+    event: str
+    notice: Notice
+    one: str
+    many: str
+    is_urgent: bool = False
+
+
+KINDS = {
+    kind.event: kind
+    for kind in (
+        Kind("folder_went_offline", Notice.OFFLINE, "folder offline", "folders offline", is_urgent=True),
+        Kind(
+            "files_held_back",
+            Notice.OFFLINE,
+            "folder whose files vanished",
+            "folders whose files vanished",
+            is_urgent=True,
+        ),
+        Kind(
+            "mount_point_lost", Notice.OFFLINE, "mount gone from a folder", "mounts gone from folders", is_urgent=True
+        ),
+        Kind("store_restored", Notice.CORRUPT, "damaged catalog restored", "damaged catalogs restored", is_urgent=True),
+        Kind("disk_filled_up", Notice.DISK_FULL, "disk nearly full", "disks nearly full", is_urgent=True),
+        Kind("file_found_broken", Notice.CORRUPT, "broken file", "broken files", is_urgent=True),
+        Kind("file_found_incomplete", Notice.CORRUPT, "incomplete file", "incomplete files"),
+        Kind("folder_came_back", Notice.OFFLINE, "folder back", "folders back"),
+        Kind("mount_point_came_back", Notice.OFFLINE, "mount back", "mounts back"),
+        Kind("disk_relieved", Notice.DISK_FULL, "disk with room again", "disks with room again"),
+        Kind("job_ended", Notice.REPORT, "job done", "jobs done"),
+        Kind("content_identified", Notice.IDENTIFIED, "file identified", "files identified"),
+    )
+}
+"""In the order in which one message tells them."""
