@@ -7,14 +7,13 @@ A log call never raises: not for a closed pipe, a full disk, a name that is not 
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 import traceback
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,6 +27,7 @@ from modelshelf.domain.display import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
+    from io import TextIOWrapper
     from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
@@ -40,6 +40,9 @@ MAX_DEPTH = 4
 MAX_NUMBER = 2**63
 """Beyond it numbers are written as text: JSON has no infinity, and Python refuses to print very long integers."""
 MIN_SECRET_CHARACTERS = 4
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+JOURNAL_TIMEOUT_SECONDS = 1.0
+"""How long a line waits for a journald that is busy; then it is lost, and the work that it tells of goes on."""
 SYSLOG_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 Result = TypeVar("Result")
@@ -137,8 +140,7 @@ def _install(outlets: tuple[Outlet, ...]) -> None:
 def _stream_outlet(settings: LogSettings, stream: TextIO) -> Outlet:
     level = level_number(settings.level)
     if settings.format is LogFormat.AUTO and is_journal(stream):
-        with suppress(ImportError):
-            return JournalOutlet(importlib.import_module("systemd.journal"), level)
+        return JournalOutlet(level, JOURNAL_SOCKET, spare=StreamOutlet(stream, as_json, level))
     is_terminal = bool(_guarded(lambda: stream.isatty()))  # noqa: PLW0108 -- a closed stderr is None
     if settings.format is LogFormat.CONSOLE or (settings.format is LogFormat.AUTO and is_terminal):
         return StreamOutlet(stream, _console_renderer(settings, has_colors=is_terminal), level)
@@ -168,9 +170,9 @@ def _console_renderer(settings: LogSettings, *, has_colors: bool) -> Callable[[J
     return render
 
 
-def as_json(event: JsonObject) -> str:
-    """Render an event as one line of ASCII JSON."""
-    return json.dumps(event, default=str)
+def as_json(value: JsonValue) -> str:
+    """Render an event, or a value of one, as one line of ASCII JSON."""
+    return json.dumps(value, default=str)
 
 
 class StreamOutlet:
@@ -195,27 +197,55 @@ class StreamOutlet:
 
 
 class JournalOutlet:
-    """Native journald fields; its `send` answers success even where no journald is, hence the check before it is used."""
+    """Native journald fields (systemd.io/JOURNAL_NATIVE_PROTOCOL); what journald does not take goes to `spare`, as a line.
 
-    def __init__(self, journal: Any, level: int) -> None:
+    A plain socket, because systemd-python needs a compiler to install, and its `send` answers success where no journald is.
+    """
+
+    def __init__(self, level: int, address: str, spare: Outlet) -> None:
         self.level = level
-        self._journal = journal
+        self._spare = spare
+        self._address = address
+        self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._channel.settimeout(JOURNAL_TIMEOUT_SECONDS)
 
     def write(self, event: JsonObject) -> None:
-        """Send one event: a readable MESSAGE, and every key as a field."""
-        facts = {key: value for key, value in event.items() if key not in {"timestamp", "level", "event"}}
-        message = " ".join([str(event["event"]), *(f"{key}={value}" for key, value in facts.items())])
-        named = {key: value for key, value in facts.items() if key.isascii() and key.isidentifier()}
-        self._journal.send(
-            message,
-            PRIORITY=str(SYSLOG_PRIORITIES.get(str(event["level"]), SYSLOG_PRIORITIES["info"])),
-            SYSLOG_IDENTIFIER="modelshelf",
-            MODELSHELF_EVENT=str(event["event"]).encode(),
-            **{f"MODELSHELF_{key.upper()}": str(value).encode() for key, value in named.items()},
-        )
+        """Send one event: a readable MESSAGE, and every key as a field. The address is looked up anew for a new journald."""
+        try:
+            self._channel.sendto(_journal_entry(event), self._address)
+        except TimeoutError:
+            raise
+        except OSError:
+            self._spare.write(event)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Close the socket; the spare outlet is not opened by itself."""
+        self._channel.close()
+
+
+def _journal_entry(event: JsonObject) -> bytes:
+    facts = {
+        key: value if isinstance(value, str) else as_json(value)
+        for key, value in event.items()
+        if key not in {"timestamp", "level", "event"}
+    }
+    name = str(event["event"])
+    fields = {
+        "MESSAGE": " ".join([name, *(f"{key}={value}" for key, value in facts.items())]),
+        "PRIORITY": str(SYSLOG_PRIORITIES.get(str(event["level"]), SYSLOG_PRIORITIES["info"])),
+        "SYSLOG_IDENTIFIER": "modelshelf",
+        "MODELSHELF_EVENT": name,
+    }
+    named = {key: value for key, value in facts.items() if key.isascii() and key.isidentifier()}
+    fields |= {f"MODELSHELF_{key.upper()}": value for key, value in named.items()}
+    return b"".join(_journal_field(name, value.encode("utf-8", "backslashreplace")) for name, value in fields.items())
+
+
+def _journal_field(name: str, value: bytes) -> bytes:
+    """A value with a line feed is sent with its length before it, or it could forge a field."""
+    if b"\n" in value:
+        return name.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"
+    return name.encode() + b"=" + value + b"\n"
 
 
 class FileOutlet:
@@ -239,7 +269,13 @@ class FileOutlet:
 
 
 class _QuietRotatingFile(RotatingFileHandler):
-    """The library's own answer to a failed write is a traceback on stderr, for every line."""
+    """Readable by its owner and group alone; and silent where the library's answer to a failed write is a traceback."""
+
+    def _open(self) -> TextIOWrapper:
+        def open_private(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o640)
+
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_private)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the library's signature
         """Lose the line."""
@@ -298,10 +334,7 @@ def _text(text: str) -> str:
         text = text.replace(secret, REDACTED)
     if len(text) > MAX_TEXT_CHARACTERS:
         text = f"{text[:MAX_TEXT_CHARACTERS]}... ({len(text)} characters)"
-    try:
-        return readable(text)
-    except UnicodeEncodeError:
-        return readable(text.encode("utf-8", "backslashreplace"))
+    return readable(text)
 
 
 def _guarded(action: Callable[[], Result]) -> Result | None:

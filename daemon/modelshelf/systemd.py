@@ -31,6 +31,11 @@ def notify(**fields: str) -> None:
         channel.sendto("\n".join(lines).encode(), address)
 
 
+def is_heard() -> bool:
+    """Tell whether anybody listens, so that nothing need be found out for nobody."""
+    return _address(os.environ.get("NOTIFY_SOCKET", "")) is not None
+
+
 def ready() -> None:
     """Say that start-up, or a reload, is done."""
     notify(READY="1")

@@ -7,8 +7,9 @@ import io
 import json
 import logging
 import os
+import select
+import socket
 import sys
-import types
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -368,25 +369,42 @@ def test_pythons_own_warnings_come_along() -> None:
     assert "old ways" in written(stream)[0]["text"]
 
 
-class Journal(types.ModuleType):
-    """systemd-python's module, as far as it is used; keeps what it is sent."""
+class Journal:
+    """journald's socket, and what it is sent."""
 
-    def __init__(self) -> None:
-        super().__init__("systemd.journal")
-        self.sent: list[tuple[str, dict[str, Any]]] = []
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(5)
 
-    def send(self, message: str, **fields: Any) -> None:
-        self.sent.append((message, fields))
+    def entry(self) -> dict[str, str]:
+        """Give the next entry as journald reads it: a line per field, or a length and so many bytes."""
+        stream, fields = io.BytesIO(self._socket.recv(1 << 20)), {}
+        while line := stream.readline():
+            name, equals, value = line.rstrip(b"\n").partition(b"=")
+            if not equals:
+                value = stream.read(int.from_bytes(stream.read(8), "little"))
+                assert stream.read(1) == b"\n"
+            fields[name.decode()] = value.decode()
+        return fields
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing waits."""
+        return not select.select([self._socket], [], [], 0)[0]
+
+    def end(self) -> None:
+        """Go away, as journald does when it is stopped."""
+        self._socket.close()
+        self.path.unlink()
 
 
 @pytest.fixture
-def journal(monkeypatch: pytest.MonkeyPatch) -> Journal:
-    module = Journal()
-    package = types.ModuleType("systemd")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "systemd", package)
-    monkeypatch.setitem(sys.modules, "systemd.journal", module)
-    return module
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal]:
+    made = Journal(tmp_path / "journal")
+    monkeypatch.setattr(logs, "JOURNAL_SOCKET", str(made.path))
+    yield made
+    made._socket.close()
 
 
 @pytest.fixture
@@ -400,40 +418,76 @@ def stderr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.TextI
 
 def test_the_journal_gets_fields(journal: Journal, stderr: io.TextIOWrapper) -> None:
     configure(LogSettings(), stderr)
-    get_log("room").warning("file_lost", path=b"caf\xe9", attempts=2, **{"odd key": 1, "gr\xfcn": 2})
-    ((message, fields),) = journal.sent
-    assert message == "file_lost logger=room path=caf\\xe9 attempts=2 odd key=1 gr\xfcn=2"
-    assert fields == {
+    get_log("room").warning("file_lost", path=b"caf\xe9", attempts=2, known=[True], **{"odd key": 1, "gr\xfcn": 2})
+    assert journal.entry() == {
+        "MESSAGE": "file_lost logger=room path=caf\\xe9 attempts=2 known=[true] odd key=1 gr\xfcn=2",
         "PRIORITY": "4",
         "SYSLOG_IDENTIFIER": "modelshelf",
-        "MODELSHELF_EVENT": b"file_lost",
-        "MODELSHELF_LOGGER": b"room",
-        "MODELSHELF_PATH": b"caf\\xe9",
-        "MODELSHELF_ATTEMPTS": b"2",
+        "MODELSHELF_EVENT": "file_lost",
+        "MODELSHELF_LOGGER": "room",
+        "MODELSHELF_PATH": "caf\\xe9",
+        "MODELSHELF_ATTEMPTS": "2",
+        "MODELSHELF_KNOWN": "[true]",
     }
+
+
+def test_a_traceback_in_the_journal_forges_no_field(journal: Journal, stderr: io.TextIOWrapper) -> None:
+    configure(LogSettings(), stderr)
+    get_log("room").error("step_failed", exc_info=ValueError("bad\nMODELSHELF_PATH=forged"))
+    entry = journal.entry()
+    assert entry["MODELSHELF_EXCEPTION"] == "ValueError: bad\nMODELSHELF_PATH=forged"
+    assert "MODELSHELF_PATH" not in entry
+
+
+def test_without_journald_its_stream_gets_json(journal: Journal, stderr: io.TextIOWrapper, tmp_path: Path) -> None:
+    configure(LogSettings(), stderr)
+    journal.end()
+    get_log("room").info("file_hashed")
+    assert json.loads((tmp_path / "stderr").read_text())["event"] == "file_hashed"
+
+
+def test_a_journald_that_comes_again_gets_fields_again(journal: Journal, stderr: io.TextIOWrapper) -> None:
+    configure(LogSettings(), stderr)
+    journal.end()
+    get_log("room").info("file_hashed")
+    again = Journal(journal.path)
+    get_log("room").info("file_inspected")
+    assert again.entry()["MODELSHELF_EVENT"] == "file_inspected"
+    again.end()
+
+
+def test_a_journald_that_hangs_costs_a_line_and_not_the_work(
+    journal: Journal, stderr: io.TextIOWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "JOURNAL_TIMEOUT_SECONDS", 0.01)
+    configure(LogSettings(), stderr)
+    for _ in range(int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 5):
+        get_log("room").info("file_hashed")
+    assert journal.entry()["MODELSHELF_EVENT"] == "file_hashed"
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+def test_what_is_too_long_for_the_journal_is_a_line_of_json(
+    journal: Journal, stderr: io.TextIOWrapper, tmp_path: Path
+) -> None:
+    configure(LogSettings(), stderr)
+    get_log("room").info("folder_scanned", names=["x" * 8000] * 100)
+    assert journal.is_empty()
+    assert json.loads((tmp_path / "stderr").read_text())["event"] == "folder_scanned"
 
 
 def test_a_stream_that_is_not_the_journal_gets_json(journal: Journal, stderr: io.TextIOWrapper) -> None:
     stream = io.StringIO()
     configure(LogSettings(), stream)
     get_log("room").info("file_hashed")
-    assert journal.sent == []
+    assert journal.is_empty()
     assert written(stream)[0]["event"] == "file_hashed"
     assert not logs.is_journal(stream)
     assert logs.is_journal(stderr)
 
 
-def test_without_systemds_library_the_journal_gets_json(
-    stderr: io.TextIOWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "systemd", None)
-    configure(LogSettings(), stderr)
-    get_log("room").info("file_hashed")
-    assert json.loads((tmp_path / "stderr").read_text())["event"] == "file_hashed"
-
-
 def test_json_in_the_journal_is_possible_too(journal: Journal, stderr: io.TextIOWrapper, tmp_path: Path) -> None:
     configure(AS_JSON, stderr)
     get_log("room").info("file_hashed")
-    assert journal.sent == []
+    assert journal.is_empty()
     assert json.loads((tmp_path / "stderr").read_text())["event"] == "file_hashed"

@@ -1,19 +1,23 @@
-"""What is done beside the main thread, so that it always answers signals: rounds, heartbeats, and the last resort."""
+"""What is done beside the main thread, so that it always answers signals: rounds, heartbeats, slow starts, the last resort."""
 
 from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
+from modelshelf import systemd
 from modelshelf.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LEAVE_SECONDS = 9.0
 """How long a stop may take in all; a person, and most service managers, wait ten."""
+
+ASK_AGAIN_SECONDS = 15.0
 
 
 class Aside:
@@ -94,3 +98,21 @@ class LastResort:
         self._alarm.get()
         if not self._is_over.wait(self._seconds):
             self._leave(self.code)
+
+
+@contextmanager
+def more_time() -> Iterator[None]:
+    """Ask systemd for more time, again and again, while the block goes on: SQLite, while it checks, calls nobody back."""
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.wait(ASK_AGAIN_SECONDS):
+            systemd.extend_timeout(3 * ASK_AGAIN_SECONDS)
+
+    asking = threading.Thread(target=ask, name="more-time", daemon=True)
+    asking.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        asking.join()

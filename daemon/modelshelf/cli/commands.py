@@ -30,11 +30,18 @@ ENTRANCES: Mapping[str, Entrance] = {
     "list": Entrance("list", "list_files", "List files; search and filter them."),
     "why": Entrance("why", "why", "Show what is known of a file, from where, and what is owed."),
     "scan": Entrance("scan", "scan", "Look through folders now."),
+    "confirm-missing": Entrance(
+        "confirm_missing", "confirm_missing", "Confirm that what vanished from a folder is really gone."
+    ),
     "jobs": Entrance("jobs", "jobs", "List the jobs of the configuration."),
     "job": Entrance("job", "job", "Run a job now."),
     "failures": Entrance("failures", "failures", "Show what failed, why, and when it is tried again."),
     "retry": Entrance("retry", "retry", "Try again at once what failed."),
+    "backups": Entrance("backups", "backups", "List the backups of what is known."),
+    "restore": Entrance("restore", "restore", "Put a backup in the place of what is known."),
     "hash": Entrance("hash", "hash_files", "Give the six hashes of any file, as Civitai has them."),
+    "notify-test": Entrance("notify_test", "notify_test", "Send a sample message to everyone who is told."),
+    "service": Entrance("installation", "service", "Install modelshelf as a service of systemd, or take it away."),
     "config": Entrance("config", "config", "Check or show the configuration, or its schema."),
 }
 

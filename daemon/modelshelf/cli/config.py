@@ -55,7 +55,9 @@ def _check_as_json(opening: Opening) -> int:
 
 
 def _remarks(loaded: Config) -> list[str]:
-    return [*loaded.warnings, *loaded.not_done()]
+    from modelshelf.cli.unit_files import doubts  # noqa: PLC0415 -- pydantic, which --help can do without
+
+    return [*loaded.warnings, *loaded.not_done(), *doubts(loaded)]
 
 
 @config.command()

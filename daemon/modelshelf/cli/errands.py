@@ -78,10 +78,16 @@ def _report_owed(opening: Opening, errand: Errand, wishes: Wishes) -> int:
 
 
 def report(store: Store, errand: Errand, wishes: Wishes) -> int:
-    """Show what came of an errand that is done; FAILED, with the reason, where a folder is offline."""
+    """Show what came of an errand that is done; FAILED, with the reason, where a folder is offline or its files held back."""
     runs = [run for run_id in errand.run_ids if (run := store.runs.get(run_id))]
     offline = [state for state in store.folders.states() if state.id in errand.folder_ids and state.offline_since]
     problems = [f"{state.id} is offline: {readable(state.offline_reason or 'unknown')}" for state in offline]
+    problems += [
+        f"{count_text(hold.file_count, 'file', 'files')} of {hold.folder_id} vanished at once and "
+        f"nothing is recorded of that; if you removed them: modelshelf confirm-missing {hold.folder_id}"
+        for hold in store.holds.all()
+        if hold.folder_id in errand.folder_ids
+    ]
     if wishes.is_json:
         show_json(
             {
@@ -96,7 +102,7 @@ def report(store: Store, errand: Errand, wishes: Wishes) -> int:
         for line in summary(_sum(runs)):
             show_line(line)
     if problems:
-        raise ModelshelfError(f"not everything could be looked at: {'; '.join(problems)}")
+        raise ModelshelfError(f"not everything could be judged: {'; '.join(problems)}")
     return Exit.GOOD
 
 

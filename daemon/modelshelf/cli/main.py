@@ -13,18 +13,20 @@ import click
 from modelshelf.cli.commands import modelshelf
 from modelshelf.cli.exits import Exit
 from modelshelf.cli.opening import Opening
-from modelshelf.errors import ConfigError, ModelshelfError, UsageError, from_os_error
+from modelshelf.errors import ConfigError, ModelshelfError, StoreDamaged, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME = "modelshelf"
+HIGHEST_STANDARD_DESCRIPTOR = 2
 COMPLETION_VARIABLE = "_MODELSHELF_COMPLETE"
 """Set by the shell's completion script, which asks click and not us."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code; nothing is ever raised out of here."""
+    _occupy_standard_descriptors()
     opening = Opening()
     try:
         _make_streams_lenient()
@@ -68,6 +70,8 @@ def show_error(error: click.ClickException | ModelshelfError) -> int:
         click.echo(str(error), err=True)
         return Exit.CONFIGURATION
     click.echo(f"Error: {error}", err=True)
+    if isinstance(error, StoreDamaged):
+        click.echo("The daemon sets it aside when it starts next, and takes the newest good backup.", err=True)
     return Exit.USAGE if isinstance(error, UsageError) else Exit.FAILED
 
 
@@ -82,6 +86,13 @@ def _show_bug(error: Exception, opening: Opening) -> int:
 def _show_trace(error: Exception, opening: Opening) -> None:
     if opening.is_debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed: else a file of ours gets that number, and tracebacks land in it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= HIGHEST_STANDARD_DESCRIPTOR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _make_streams_lenient() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from modelshelf.domain.display import readable
-from modelshelf.errors import ModelshelfError, from_os_error
+from modelshelf.errors import ModelshelfError, StoreDamaged, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ class Opening:
         """Open the store for reading, daemon or not; NothingRecorded where there is none, NotYours where it may not be read."""
         from modelshelf.store.store import Store  # noqa: PLC0415 -- likewise
 
-        self._demand_access(is_writing=False)
+        self.demand_access(is_writing=False)
         if not self.store_path.exists():
             raise NothingRecorded(
                 "nothing is recorded yet; start the daemon (modelshelf run) or do one scan (scan --wait)"
@@ -94,45 +94,58 @@ class Opening:
     @contextmanager
     def owning(self) -> Iterator[Store]:
         """Open the store as the one process that works on it, and keep every other out until the end."""
-        from modelshelf.store.lock import StateLock  # noqa: PLC0415 -- likewise
+        self.demand_access(is_writing=True)
+        with self.tenure() as store:
+            yield store
+
+    @contextmanager
+    def tenure(self) -> Iterator[Store]:
+        """As `owning`, whoever owns the directory. A block that ends by an error leaves the store as a crash does."""
+        from modelshelf.clock import SystemClock  # noqa: PLC0415 -- likewise
         from modelshelf.store.store import Store  # noqa: PLC0415
 
-        self._demand_access(is_writing=True)
+        with self.locked():
+            store = Store.begin_tenure(self.store_path, SystemClock())
+            try:
+                yield store
+                store.end_tenure()
+            except StoreDamaged:
+                store.condemn()
+                raise
+            finally:
+                store.close()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the state lock; StoreError naming the process that holds it already."""
+        from modelshelf.store.lock import StateLock  # noqa: PLC0415 -- likewise
+
         lock = StateLock(self.state_directory)
         lock.acquire()
         try:
-            store = Store.open(self.store_path)
-            try:
-                yield store
-            finally:
-                store.close()
+            yield
         finally:
             lock.release()
 
     @contextmanager
     def writing(self) -> Iterator[Store]:
         """Open the store for adding work: beside the daemon, or alone, where it is created or upgraded if need be."""
-        from modelshelf.store.lock import StateLock  # noqa: PLC0415 -- likewise
-        from modelshelf.store.store import Store  # noqa: PLC0415
+        from modelshelf.store.store import Store  # noqa: PLC0415 -- likewise
 
-        self._demand_access(is_writing=True)
+        self.demand_access(is_writing=True)
         if self.daemon_pid() is not None:
             # A daemon of another version must not have its store upgraded under its feet: this refuses that.
             Store.open_readonly(self.store_path).close()
             store = Store.open(self.store_path)
         else:
-            lock = StateLock(self.state_directory)
-            lock.acquire()
-            try:
+            with self.locked():
                 store = Store.open(self.store_path)
-            finally:
-                lock.release()
         try:
             yield store
         finally:
             store.close()
 
-    def _demand_access(self, *, is_writing: bool) -> None:
+    def demand_access(self, *, is_writing: bool) -> None:
         """Refuse what would fail, and what root could do but only to leave files behind that the daemon cannot open."""
         directory = self.state_directory
         if not directory.exists():

@@ -6,6 +6,8 @@ import os
 import select
 import signal
 import socket
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,22 +15,24 @@ from typing import TYPE_CHECKING
 import click
 
 from modelshelf import __version__, systemd
-from modelshelf.cli.aside import Aside, LastResort
+from modelshelf.cli.aside import Aside, LastResort, more_time
 from modelshelf.cli.exits import Exit
 from modelshelf.cli.opening import global_options
+from modelshelf.cli.standing import Standing
+from modelshelf.cli.unit_files import doubts
 from modelshelf.daemon import House
 from modelshelf.errors import ConfigError, ModelshelfError, StoreError, TransientError
 from modelshelf.logs import configure, get_log, redact
 from modelshelf.shelf.lease import prepare_leases
-from modelshelf.store.lock import StateLock
-from modelshelf.store.store import Store
 from modelshelf.watching.poke import STOP_SCANS, PokeSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from modelshelf.cli.opening import Opening
     from modelshelf.config import Config
+    from modelshelf.store.store import Store
 
 log = get_log(__name__)
 
@@ -55,12 +59,14 @@ class Foreground:
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
         self._pulse = Aside("pulse")
+        self._standing = Standing()
         self._wait_seconds = min(ROUND_SECONDS, systemd.watchdog_interval_seconds(os.environ) or ROUND_SECONDS)
         self._build()
 
     def _build(self) -> None:
         """Build a house that is not open yet; the rounds of the one before may be held in it for ever."""
         self._house = House(self._config, self._store)
+        self._house.on_failure = self._wake
         self._round = Aside("round")
         self._is_open = False
 
@@ -88,6 +94,10 @@ class Foreground:
             pass
         if self._house.failure is not None:
             raise self._house.failure
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # full, or closed: then the main thread is awake
+            self._mouth.send(b"!")
 
     def _listen_to_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -127,10 +137,10 @@ class Foreground:
         jump_seconds = elapsed - (self._house.clock.monotonic() - before_monotonic)
         if self._house.failure is not None or self._is_asked_to_leave():
             return False
-        self._see_to_house(jump_seconds)
+        self._see_to_house(jump_seconds, poke_socket)
         return True
 
-    def _see_to_house(self, jump_seconds: float) -> None:
+    def _see_to_house(self, jump_seconds: float, poke_socket: PokeSocket) -> None:
         if signal.SIGHUP in self._signals:
             while signal.SIGHUP in self._signals:
                 self._signals.remove(signal.SIGHUP)
@@ -139,7 +149,7 @@ class Foreground:
             self._open()
         if self._is_open:
             self._round.begin(partial(self._go_round, self._house, jump_seconds))
-        self._pulse.begin(partial(self._beat, self._house, self._round))
+        self._pulse.begin(partial(self._beat, self._house, self._round, poke_socket.answer))
 
     def _drain(self) -> None:
         try:
@@ -155,13 +165,12 @@ class Foreground:
         except TransientError as error:
             self._house.close()
             self._build()
-            log.error("opening_put_off", reason=str(error), seconds=ROUND_SECONDS)
-            systemd.status(f"cannot begin yet: {error}; tried again every {ROUND_SECONDS:.0f} seconds")
-            systemd.extend_timeout(3 * ROUND_SECONDS)
+            put_off(error)
+            self._standing.forget()
             return
         self._is_open = True
         announce(self._config)
-        systemd.status(f"watching {len(self._house.places)} folders")
+        self._standing.tell(self._house)
         systemd.ready()
 
     def _go_round(self, house: House, jump_seconds: float) -> None:
@@ -174,11 +183,17 @@ class Foreground:
         except StoreError as error:
             house.fail(error)
 
-    def _beat(self, house: House, current_round: Aside) -> None:
-        """Tell systemd that all is alive; what the round can mend it mends first. A house that cannot open yet only waits."""
+    def _beat(self, house: House, current_round: Aside, answer: Callable[[], None]) -> None:
+        """Tell systemd, and whoever asked, that all is alive; what the round can mend it mends first.
+
+        A house that cannot open yet only waits.
+        """
         current_round.wait(BEAT_PATIENCE_SECONDS)
         if house.is_alive() if self._is_open else house.store.database.is_alive():
             systemd.heartbeat()
+            answer()
+        if self._is_open:
+            self._standing.tell(house)
 
     def _load_for_this_state(self) -> Config:
         config = self._opening.load_config()
@@ -193,9 +208,12 @@ class Foreground:
             config = self._load_for_this_state()
         except ModelshelfError as error:
             log.error("config_not_reloaded", reason=str(error))
+            self._standing.remark = "the new configuration is broken and not in force"
             if self._is_open:
+                self._standing.tell(self._house)
                 systemd.ready()
             return
+        self._standing.remark = None
         apply(self._opening, config)
         self._house.close()
         self._config = config
@@ -206,8 +224,8 @@ class Foreground:
 
 def apply(opening: Opening, config: Config) -> None:
     """Let the log go by a configuration: what it never may say, how it looks, and where it goes."""
-    if config.api_key is not None:
-        redact(config.api_key)
+    for secret in config.secrets:
+        redact(secret)
     settings = config.log_settings()
     configure(replace(settings, level="DEBUG") if opening.is_debug else settings)
 
@@ -215,10 +233,37 @@ def apply(opening: Opening, config: Config) -> None:
 def announce(config: Config) -> None:
     """Say once at start what is watched and what the configuration asks for in vain."""
     log.info("daemon_started", version=__version__, state=str(config.state_directory))
-    for warning in config.warnings:
+    for warning in (*config.warnings, *doubts(config)):
         log.warning("config_questioned", reason=warning)
     for wish in config.not_done():
         log.warning("config_not_followed", reason=wish)
+
+
+def put_off(error: TransientError) -> None:
+    """Tell why the daemon cannot begin yet, and that it waits."""
+    log.error("opening_put_off", reason=str(error), seconds=ROUND_SECONDS)
+    systemd.status(f"cannot begin yet: {error}; tried again every {ROUND_SECONDS:.0f} seconds")
+    systemd.extend_timeout(3 * ROUND_SECONDS)
+
+
+@contextmanager
+def tenure(opening: Opening) -> Iterator[Store]:
+    """Open the store as the one daemon, waiting while that cannot be done for now (a full disk, a locked store)."""
+    with ExitStack() as held:
+        store: Store | None = None
+        while store is None:
+            store = _begin(held, opening)
+        yield store
+
+
+def _begin(held: ExitStack, opening: Opening) -> Store | None:
+    try:
+        with more_time():
+            return held.enter_context(opening.tenure())
+    except TransientError as error:
+        put_off(error)
+        threading.Event().wait(ROUND_SECONDS)
+        return None
 
 
 @click.command()
@@ -230,14 +275,6 @@ def run(opening: Opening) -> None:
     SIGHUP reads the configuration again.
     """
     apply(opening, opening.config)
-    lock = StateLock(opening.state_directory)
-    lock.acquire()
-    with LastResort() as last_resort:
-        try:
-            store = Store.open(opening.store_path)
-            try:
-                Foreground(opening, store, last_resort).run()
-            finally:
-                store.close()
-        finally:
-            lock.release()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody listens: what is not open yet needs no reload
+    with LastResort() as last_resort, tenure(opening) as store:
+        Foreground(opening, store, last_resort).run()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from modelshelf import __version__
+from modelshelf.cli.exits import Exit
 from modelshelf.cli.opening import Opening, global_options
 from modelshelf.cli.shelf_report import FolderReport, Recorded, ShelfReport, gather
 from modelshelf.cli.showing import json_option, show_heading, show_json, show_line, show_pairs, show_table
@@ -21,12 +23,17 @@ from modelshelf.cli.wording import (
     when_text,
 )
 from modelshelf.domain.display import readable
+from modelshelf.domain.folder import WatchMode
+from modelshelf.domain.task import ORDER, Lane
+from modelshelf.watching.poke import is_answered
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.run import Run
+    from modelshelf.shelf.room import Room
+    from modelshelf.store.holds import Hold
 
 STATES = ("known", "pending", "waiting", "broken", "missing", "unidentified")
 WORDS_OF_STATES = {
@@ -38,20 +45,49 @@ WORDS_OF_STATES = {
     "unidentified": "unidentified",
 }
 RUNNING_SHOWN = 10
-NOTHING: JsonObject = {"owed": {}, "running": [], "waiting": [], "runs": [], "failure_count": 0, "sizes": None}
+LIFE_SECONDS = 10.0
+"""How long an answer is waited for: the daemon mends what it can before it says that it is alive."""
+
+NOTHING: JsonObject = {
+    "owed": {},
+    "owed_by_lane": {},
+    "running": [],
+    "waiting": [],
+    "runs": [],
+    "failures": {},
+    "failure_count": 0,
+    "sizes": None,
+}
 """What stands in the document before anything is recorded."""
 
 
 @click.command()
+@click.option("--alive", "is_about_life", is_flag=True, help="Only ask the daemon whether it is alive; exit 1 if not.")
 @json_option
 @global_options
 @click.pass_obj
-def status(opening: Opening, *, is_json: bool) -> None:
+def status(opening: Opening, *, is_json: bool, is_about_life: bool) -> int:
     """Show folders, files by state, what is owed and what runs."""
+    if is_about_life:
+        return _show_life(opening, is_json=is_json)
     report = gather(opening)
     if is_json:
         show_json(_document(opening, report))
-        return
+    else:
+        _show(opening, report)
+    return Exit.GOOD
+
+
+def _show_life(opening: Opening, *, is_json: bool) -> int:
+    is_alive = is_answered(opening.state_directory, LIFE_SECONDS)
+    if is_json:
+        show_json({"is_alive": is_alive})
+    else:
+        show_line("alive" if is_alive else "no daemon answers")
+    return Exit.GOOD if is_alive else Exit.FAILED
+
+
+def _show(opening: Opening, report: ShelfReport) -> None:
     _show_head(opening, report)
     _show_folders(report)
     if report.recorded is None:
@@ -68,6 +104,9 @@ def status(opening: Opening, *, is_json: bool) -> None:
 
 def _show_head(opening: Opening, report: ShelfReport) -> None:
     daemon = "not running" if report.pid is None else f"running (pid {report.pid or 'unknown'})"
+    if report.vitals is not None:
+        uptime = span_text(timedelta(seconds=report.vitals.uptime_seconds))
+        daemon += f" for {uptime}, with {size_text(report.vitals.memory_bytes)} of memory"
     path = opening.config.path
     pairs = [
         ("daemon", daemon),
@@ -94,24 +133,49 @@ def _show_folders(report: ShelfReport) -> None:
     show_heading("Folders")
     columns = ("folder", "files", "watch", "last scan", "path", "standing")
     show_table(columns, [_folder_row(each, report.now) for each in report.folders])
+    _show_unheard(report)
 
 
 def _folder_row(each: FolderReport, now: datetime) -> tuple[str, ...]:
     path = each.folder.path if each.folder else each.state.path if each.state else ""
     file_count = sum(count for state, count in each.counts.items() if state.value != "missing")
     last_scan = when_text(each.state.last_scan_at if each.state else None, now)
-    return each.id, f"{file_count:,}", each.watch, last_scan, readable(path), standing_text(each, now)
+    return each.id, f"{file_count:,}", watch_text(each), last_scan, readable(path), standing_text(each, now)
+
+
+def watch_text(each: FolderReport) -> str:
+    """Give how changes in a folder are noticed, and where not everywhere by events, in how many of its directories."""
+    if each.watch != WatchMode.EVENTS.value or each.coverage is None or each.coverage.problem is None:
+        return each.watch
+    watched, unwatched = each.coverage.watched_count, each.coverage.unwatched_count
+    if not watched:
+        return WatchMode.POLL.value
+    return f"{each.watch} in {watched:,} of {count_text(watched + unwatched, 'directory', 'directories')}"
+
+
+def _show_unheard(report: ShelfReport) -> None:
+    for each in report.folders:
+        if each.coverage is not None and each.coverage.problem is not None:
+            show_line(f"{each.id}: {each.coverage.problem}")
 
 
 def standing_text(each: FolderReport, now: datetime) -> str:
-    """Give how a folder stands: there, offline with since when and why, not met yet, no longer configured."""
+    """Give how a folder stands: there, offline or with doubts, since when and why, not met yet, no longer configured."""
     if each.folder is None:
         return "no longer configured"
     if each.state is None:
         return "not looked at yet"
     if each.state.offline_since is not None:
         return f"OFFLINE since {when_text(each.state.offline_since, now)}: {readable(each.state.offline_reason or 'unknown')}"
-    return "there"
+    doubts = [_hold_text(each.hold, now)] if each.hold else []
+    doubts += [f"{readable(point.path)} NOT MOUNTED since {when_text(point.lost_since, now)}" for point in each.lost]
+    if doubts:
+        doubts.append(f"nothing of that is judged until it is back, or: modelshelf confirm-missing {each.id}")
+    return "; ".join(doubts) or "there"
+
+
+def _hold_text(hold: Hold, now: datetime) -> str:
+    return f"{count_text(hold.file_count, 'file', 'files')} VANISHED at once {when_text(hold.held_since, now)}"
 
 
 def _show_files(report: ShelfReport) -> None:
@@ -164,14 +228,31 @@ def _document(opening: Opening, report: ShelfReport) -> JsonObject:
     path = opening.config.path
     return {
         "version": __version__,
-        "daemon": {"is_running": report.pid is not None, "pid": report.pid or None},
+        "daemon": _daemon_json(report),
         "configuration": path_json(path) if path else None,
         **path_json(opening.state_directory, "state_directory"),
+        "state_disk": _room_json(report.state_room),
         "is_offline": report.is_offline,
         "folders": [_folder_json(each) for each in report.folders],
         "is_recorded": report.recorded is not None,
         **(_recorded_json(report.recorded) if report.recorded else NOTHING),
     }
+
+
+def _daemon_json(report: ShelfReport) -> JsonObject:
+    vitals = report.vitals
+    return {
+        "is_running": report.pid is not None,
+        "pid": report.pid or None,
+        "uptime_seconds": vitals.uptime_seconds if vitals else None,
+        "memory_bytes": vitals.memory_bytes if vitals else None,
+        "threads": vitals.threads if vitals else None,
+        "open_files": vitals.open_files if vitals else None,
+    }
+
+
+def _room_json(room: Room | None) -> JsonObject | None:
+    return {"size_bytes": room.size_bytes, "free_bytes": room.free_bytes} if room else None
 
 
 def _folder_json(each: FolderReport) -> JsonObject:
@@ -181,12 +262,19 @@ def _folder_json(each: FolderReport) -> JsonObject:
     return {
         "folder": each.id,
         **path_json(path),
+        "disk": _room_json(each.room),
         "type": folder.model_type if folder else None,
         "is_configured": folder is not None,
         "watch": each.watch,
+        "watched_directories": each.coverage.watched_count if each.coverage else None,
+        "unwatched_directories": each.coverage.unwatched_count if each.coverage else None,
+        "watch_problem": each.coverage.problem if each.coverage else None,
         "last_scan_at": moment_json(state.last_scan_at) if state else None,
         "offline_since": moment_json(state.offline_since) if state else None,
         "offline_reason": state.offline_reason if state else None,
+        "held_since": moment_json(each.hold.held_since) if each.hold else None,
+        "held_files": each.hold.file_count if each.hold else 0,
+        "unmounted": [{**path_json(point.path), "since": moment_json(point.lost_since)} for point in each.lost],
         "files": {name: counts.get(name, 0) for name in STATES},
     }
 
@@ -195,18 +283,25 @@ def _recorded_json(recorded: Recorded) -> JsonObject:
     sizes = recorded.sizes
     return {
         "owed": {kind.value: count for kind, count in recorded.owed.items()},
+        "owed_by_lane": {lane.value: _owed_in(lane, recorded) for lane in Lane},
         "running": [each.document for each in recorded.running],
         "waiting": [
             {"folder": each.folder_id, **path_json(each.path), "reason": each.reason, "since": moment_json(each.since)}
             for each in recorded.waiting
         ],
         "runs": [run_json(run) for run in recorded.runs],
+        "failures": {kind.value: count for kind, count in recorded.failures.items()},
         "failure_count": recorded.failure_count,
         "sizes": {
             "database_bytes": recorded.database_bytes,
+            "wal_bytes": recorded.wal_bytes,
             **{name: getattr(sizes, name) for name in sizes.__slots__},
         },
     }
+
+
+def _owed_in(lane: Lane, recorded: Recorded) -> int:
+    return sum(count for kind, count in recorded.owed.items() if ORDER[kind].lane is lane)
 
 
 def run_json(run: Run) -> JsonObject:

@@ -128,8 +128,8 @@ def do_alone(opening: Opening, store: Store, errand: Errand, pause: Callable[[fl
 def _set_up_logs(opening: Opening) -> None:
     """Log as the daemon would, but leave the terminal to the meter."""
     config, settings = opening.config, opening.config.log_settings()
-    if config.api_key is not None:
-        redact(config.api_key)
+    for secret in config.secrets:
+        redact(secret)
     level = "DEBUG" if opening.is_debug else settings.level
     configure(replace(settings, is_stream_enabled=opening.is_debug, level=level))
 

@@ -8,27 +8,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
-from modelshelf.gallery.units import count_text, shortened, size_text
+from modelshelf.gallery.units import count_text, shortened, size_text, statistics_text
 
 if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.domain.run import RunStatistics
 
-__all__ = ["count_text", "shortened", "size_text"]
+__all__ = ["count_text", "shortened", "size_text", "statistics_text"]
 
 _SPANS = ((86_400 * 365, "year"), (86_400, "day"), (3600, "h"), (60, "min"), (1, "s"))
 _WORDS_OF_A_SPAN = {"year", "day"}
 _LONGEST_VALUE = 200
-_WORDS_OF_COUNTS = {
-    "total": ("file", "files"),
-    "added": ("added", "added"),
-    "updated": ("changed", "changed"),
-    "moved": ("moved", "moved"),
-    "missing": ("missing", "missing"),
-    "errors": ("error", "errors"),
-    "hashes_calculated": ("hashed", "hashed"),
-    "hashes_skipped": ("not hashed", "not hashed"),
-}
 
 
 def span_text(span: timedelta) -> str:
@@ -80,9 +70,3 @@ def value_text(value: JsonValue) -> str:
 def statistics_json(statistics: RunStatistics) -> JsonObject:
     """Give the counts of a run by their names."""
     return {name: getattr(statistics, name) for name in statistics.__slots__}
-
-
-def statistics_text(statistics: RunStatistics) -> str:
-    """Give what a run did, without what it did not: ``247 files, 12 added, 3 hashed``."""
-    told = [count_text(getattr(statistics, name), *words) for name, words in _WORDS_OF_COUNTS.items()]
-    return ", ".join(each for each in told if not each.startswith("0 ")) or "nothing new"

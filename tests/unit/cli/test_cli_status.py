@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+from modelshelf.cli import status as room
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.folder import Coverage
 from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.watching.poke import PokeSocket
 from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_broken, add_read
 
 if TYPE_CHECKING:
@@ -88,6 +93,29 @@ def test_a_folder_without_wishes_is_watched_as_its_file_system_allows(shelf: Cli
     assert folder(shelf.run("status", "--json").document, "loras")["watch"] in {"events", "poll"}
 
 
+def test_a_folder_that_is_heard_only_in_part_says_in_how_many_directories_and_what_to_do(shelf: CliShelf) -> None:
+    shelf.config.write_text(CONFIGURATION.replace("path: loras,", "path: loras, watch: events,"))
+    with shelf.store() as store:
+        store.watches.put("loras", Coverage(1020, 42, "no watch left: sysctl this"))
+    out = " ".join(shelf.run("status").out.split())
+    assert "events in 1,020 of 1,062 directories" in out
+    assert "loras: no watch left: sysctl this" in out
+    told = folder(shelf.run("status", "--json").document, "loras")
+    assert (told["watched_directories"], told["unwatched_directories"]) == (1020, 42)
+    assert told["watch_problem"] == "no watch left: sysctl this"
+
+
+def test_a_folder_that_cannot_be_heard_at_all_is_polled_and_says_why(shelf: CliShelf) -> None:
+    shelf.config.write_text(CONFIGURATION.replace("path: loras,", "path: loras, watch: events,"))
+    with shelf.store() as store:
+        store.watches.put("loras", Coverage(0, 0, "no instance left"))
+        store.watches.put("checkpoints", Coverage(3, 0))
+    out = shelf.run("status").out
+    assert "poll" in out
+    assert "loras: no instance left" in out
+    assert folder(shelf.run("status", "--json").document, "checkpoints")["watched_directories"] == 3
+
+
 def test_a_folder_that_the_daemon_has_not_met_or_no_longer_has_is_told(shelf: CliShelf) -> None:
     with shelf.store() as store:
         add(store, b"old.safetensors", "checkpoints")
@@ -114,7 +142,8 @@ def test_owed_work_running_work_and_failures_are_counted(shelf: CliShelf) -> Non
     assert "and 2 more" in out
     document = shelf.run("status", "--json").document
     assert document["owed"] == {"scan_folder": 1, "render_page": 12}
-    assert document["failure_count"] == 1
+    assert document["owed_by_lane"] == {"desk": 13, "disk": 0, "network": 0}
+    assert (document["failures"], document["failure_count"]) == ({"access": 1}, 1)
     assert len(document["running"]) == 12
     assert document["running"][0]["step"] == "render_page"
 
@@ -145,7 +174,12 @@ def test_the_last_runs_are_shown_with_their_statistics(shelf: CliShelf) -> None:
 def test_the_daemon_that_runs_is_named_by_its_pid(shelf: CliShelf) -> None:
     with shelf.store(), shelf.daemon():
         assert f"running (pid {os.getpid()})" in shelf.run("status").out
-        assert shelf.run("status", "--json").document["daemon"] == {"is_running": True, "pid": os.getpid()}
+        told = shelf.run("status", "--json").document["daemon"]
+        assert (told["is_running"], told["pid"]) == (True, os.getpid())
+        assert told["uptime_seconds"] > 0
+        assert told["memory_bytes"] > 1_000_000
+        assert told["threads"] >= 1
+        assert told["open_files"] >= 3
 
 
 def test_the_size_of_the_database_stands_there(shelf: CliShelf) -> None:
@@ -153,7 +187,9 @@ def test_the_size_of_the_database_stands_there(shelf: CliShelf) -> None:
         store.remote.keep_model(1, {"id": 1}, THEN)
         add_read(store, b"a.safetensors", 1)
         sizes = shelf.run("status", "--json").document["sizes"]
-    assert sizes["database_bytes"] >= (shelf.state / "modelshelf.db").stat().st_size
+        wal_bytes = (shelf.state / "modelshelf.db-wal").stat().st_size
+    assert sizes["database_bytes"] >= (shelf.state / "modelshelf.db").stat().st_size + wal_bytes > wal_bytes
+    assert sizes["wal_bytes"] == wal_bytes > 0
     assert (sizes["files"], sizes["contents"]) == (1, 1)
     assert sizes["answer_bytes"] > 0
 
@@ -210,3 +246,57 @@ def test_nothing_is_written_into_a_store_of_another_user(shelf: CliShelf, monkey
     assert answer.code == 1
     assert "belongs to" in answer.err
     assert sorted(path.name for path in shelf.state.iterdir()) == before
+
+
+def test_a_daemon_that_answers_is_alive(shelf: CliShelf) -> None:
+    shelf.state.mkdir(exist_ok=True)
+    is_over = threading.Event()
+    with closing(PokeSocket(shelf.state)) as door:
+
+        def serve() -> None:
+            while not is_over.wait(0.01):
+                door.messages()
+                door.answer()
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        try:
+            answer, document = shelf.run("status", "--alive"), shelf.run("status", "--alive", "--json").document
+        finally:
+            is_over.set()
+            serving.join()
+    assert (answer.code, answer.out.strip()) == (0, "alive")
+    assert document == {"is_alive": True}
+
+
+def test_one_that_is_silent_or_not_there_is_not_alive(shelf: CliShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shelf.run("status", "--alive").code == 1
+    monkeypatch.setattr(room, "LIFE_SECONDS", 0.05)
+    shelf.state.mkdir(exist_ok=True)
+    with closing(PokeSocket(shelf.state)):
+        answer = shelf.run("status", "--alive")
+    assert (answer.code, answer.out.strip()) == (1, "no daemon answers")
+
+
+def test_failures_are_counted_by_kind_as_the_failures_command_shows_them(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add_broken(store, b"broken.safetensors")
+        store.failures.settle("loras", b"", {b"locked": "may not be listed", b"other": "likewise"}, THEN)
+        task = NewTask(TaskKind.ENRICH_MODEL, "7")
+        store.journal.add([task], THEN)
+        (claimed,) = store.journal.claim(Lane.NETWORK, THEN + DAY)
+        store.journal.retry_at(claimed, THEN + DAY, "away", FailureKind.API, THEN)
+    shown = [each["kind"] for each in shelf.run("failures", "--json").document["failures"]]
+    counts = shelf.run("status", "--json").document["failures"]
+    assert counts == {"invalid_format": 1, "access": 2, "api": 1} == {kind: shown.count(kind) for kind in shown}
+
+
+def test_how_much_room_is_left_on_each_disk_is_told_where_it_is_there(shelf: CliShelf) -> None:
+    shelf.config.write_text(CONFIGURATION.replace("path: checkpoints", "path: nowhere"))
+    with shelf.store():
+        pass
+    document = shelf.run("status", "--json").document
+    assert document["state_disk"]["size_bytes"] >= document["state_disk"]["free_bytes"] > 0
+    (disk,) = [each["disk"] for each in document["folders"] if each["folder"] == "loras"]
+    assert disk["size_bytes"] == document["state_disk"]["size_bytes"]
+    assert folder(document, "checkpoints")["disk"] is None
