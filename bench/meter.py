@@ -35,9 +35,14 @@ def read_process(pid: int) -> Reading:
         disk_bytes=_number("write_bytes", io),
         written_bytes=_number("wchar", io),
         switches=sum(_number("voluntary_ctxt_switches", each) for each in threads),
-        resident_bytes=_number("VmRSS", (process / "status").read_text()) * _KIB,
+        resident_bytes=resident_bytes(pid),
         proportional_bytes=_number("Pss", (process / "smaps_rollup").read_text()) * _KIB,
     )
+
+
+def resident_bytes(pid: int) -> int:
+    """Give what a process holds in memory."""
+    return _number("VmRSS", Path("/proc", str(pid), "status").read_text()) * _KIB
 
 
 def stamps_below(directory: Path) -> dict[str, tuple[int, int]]:

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from modelshelf import heap
 from modelshelf.civitai.client import CivitaiClient
 from modelshelf.civitai.settings import ClientSettings
 from modelshelf.clock import SystemClock
 from modelshelf.domain.model_file import TOO_LARGE
+from modelshelf.domain.notice import QuietHours
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, TaskKind, TaskState
-from modelshelf.errors import ModelshelfError, StoreError
+from modelshelf.errors import ModelshelfError, StoreError, TransientError
 from modelshelf.logs import get_log
-from modelshelf.scheduling import Appointment, Calendar, CalendarSettings
+from modelshelf.notifying.free_space import FreeSpace
+from modelshelf.notifying.notifications import Notifications, NotificationSettings
+from modelshelf.scheduling import Appointment, Calendar, CalendarSettings, local_zone
 from modelshelf.shelf.intake import Intake
 from modelshelf.steps.carry_sidecars import CarrySidecars
 from modelshelf.steps.enrich_model import EnrichModel
@@ -30,15 +34,17 @@ from modelshelf.steps.render_gallery import RenderGallery
 from modelshelf.steps.render_page import RenderPage
 from modelshelf.steps.scan_folder import ScanFolder
 from modelshelf.steps.write_sidecars import WriteSidecars
+from modelshelf.store.backups import DailyBackups
 from modelshelf.store.reports import Reports
 from modelshelf.watching.watch import Watch
 from modelshelf.whereabouts import Whereabouts
+from modelshelf.worker.hall import Hall
 from modelshelf.worker.lanes import DeviceLanes
+from modelshelf.worker.staff import Staff
 from modelshelf.worker.wake import Bell
-from modelshelf.worker.worker import Hall, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from modelshelf.clock import Clock
     from modelshelf.config import Config, Job
@@ -46,6 +52,7 @@ if TYPE_CHECKING:
     from modelshelf.shelf.devices import DeviceTraits
     from modelshelf.steps.step import Step
     from modelshelf.store.store import Store
+    from modelshelf.worker.worker import Worker
 
 log = get_log(__name__)
 
@@ -61,6 +68,9 @@ DEADLINE_TIMEOUTS = 4
 
 FAR_AHEAD = timedelta(days=1)
 """No task is put off for longer; one that is due later was written down while the clock was wrong."""
+
+LATEST_LOOKUP = timedelta(days=31)
+"""No look-up is put off for longer."""
 
 CENTURY = timedelta(days=36_500)
 
@@ -92,6 +102,7 @@ class House:
         stopping = threading.Event()
         self.client = CivitaiClient(client_settings(config), sleep=stopping.wait)
         self.failure: StoreError | None = None
+        self.on_failure: Callable[[], object] = self.bell.ring
         self.hall = Hall(
             store=store,
             steps=self._steps(),
@@ -102,12 +113,17 @@ class House:
             stopped_scans=threading.Event(),
             on_fatal=self.fail,
         )
+        self._backups = DailyBackups(store.database.path, config.file.store.backups, self.clock)
         self.watch = self._new_watch()
         self.calendar = Calendar(store, self.places, self.clock, self.bell.ring, calendar_settings(config))
-        self.workers = [Worker(Lane.DESK, self.hall)]
-        self.workers += [Worker(Lane.DISK, self.hall, number) for number in range(1, self._device_count() + 1)]
-        if not config.is_offline:
-            self.workers += [Worker(Lane.NETWORK, self.hall, number) for number in (1, 2)]
+        self.notifications = make_notifications(config, store, self.clock)
+        lanes = [lane for lane in Lane if lane is not Lane.NETWORK or not config.is_offline]
+        self._staff = Staff(self.hall, self._device_ids, lanes)
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The workers that were hired so far."""
+        return self._staff.workers
 
     def _steps(self) -> Mapping[TaskKind, Step[Any]]:
         store, places, clock = self.store, self.places, self.clock
@@ -133,17 +149,19 @@ class House:
                 devices[place.traits.id].add(place.folder.id)
         return {device: frozenset(folder_ids) for device, folder_ids in devices.items()}
 
-    def _device_count(self) -> int:
-        return max(1, len({place.traits.id for place in self.places.values()}))
+    def _device_ids(self) -> set[str]:
+        return {place.traits.id for place in [*self.places.values()]}
 
     def _new_watch(self) -> Watch:
-        return Watch(self.store, self.places, self.clock, self.bell.ring)
+        poll_seconds = self.config.file.watch.poll_interval
+        return Watch(self.store, self.places, self.clock, self.bell.ring, poll_seconds)
 
     def fail(self, error: StoreError) -> None:
         """Take note that the journal is lost: whoever runs the house closes it then."""
         log.critical("journal_lost", reason=str(error))
         self.failure = error
         self.bell.ring()
+        self.on_failure()
 
     def open(self, doors: Doors | None = None) -> None:
         """Open floor by floor: journal, workers, watch, calendar. The watch is up before the first scan is owed.
@@ -157,13 +175,13 @@ class House:
         self.store.files.reset_too_large(self.config.hashing_limit_bytes, TOO_LARGE, Priority.REST)
         recovered = self.store.journal.recover()
         log.info("journal_recovered", tasks=recovered)
-        for worker in self.workers:
-            worker.start()
+        self._staff.renew()
         if self._doors.has_watch:
             self.watch.open()
             self._whereabouts.owe_scans(self.places)
         if self._doors.has_calendar:
             self.calendar.open(appointments(self.config))
+            self.notifications.open()
         self._is_open = True
         self.bell.ring()
 
@@ -173,9 +191,10 @@ class House:
         self.hall.stopping.set()
         self.bell.ring()
         began_at = self.clock.monotonic()
+        self.notifications.close()
         self.calendar.close()
         self.watch.close()
-        for worker in [worker for worker in self.workers if worker.ident is not None]:
+        for worker in self.workers:
             allowed = NETWORK_CLOSE_SECONDS if worker.lane is Lane.NETWORK else CLOSE_SECONDS
             worker.join(timeout=max(0.0, began_at + allowed - self.clock.monotonic()))
         try:
@@ -188,33 +207,32 @@ class House:
 
     def is_alive(self) -> bool:
         """Tell whether every thread lives and the journal can be written to: what a heartbeat stands for."""
-        threads = [*self.workers, *([self.watch] if self._doors.has_watch else [])]
-        return all(thread.is_alive() for thread in threads) and self.store.database.is_alive()
+        is_heard = self.watch.is_alive() or not self._doors.has_watch
+        return is_heard and self._staff.is_alive() and self.store.database.is_alive()
 
     def mend(self) -> None:
         """Do the half-minute's round: dead threads, deaf or absent folders; nothing that touches a disk where all is well."""
         if self.hall.stopping.is_set() or self.failure is not None:
             return
+        self.store.database.demand_own()
         if self._is_open:
-            self._replace_workers()
+            self._look_to_workers()
         self._whereabouts.look_around()
         if self._is_open and self._doors.has_watch:
             self._mend_watch()
         self._give_memory_back()
+        self.notifications.go_round()
+        self._backups.keep_up(self._go_on)
 
-    def _replace_workers(self) -> None:
-        """See that each lane has its workers, and each device that came since the start one of its own."""
-        for place, worker in enumerate(self.workers):
-            if not worker.is_alive():
-                log.error("worker_replaced", worker=worker.name)
-                self.workers[place] = self._hire(worker.lane, worker.number)
-        hired = sum(worker.lane is Lane.DISK for worker in self.workers)
-        self.workers += [self._hire(Lane.DISK, number) for number in range(hired + 1, self._device_count() + 1)]
+    def _go_on(self) -> None:
+        if self.hall.stopping.is_set():
+            raise TransientError("the daemon stops")
 
-    def _hire(self, lane: Lane, number: int) -> Worker:
-        worker = Worker(lane, self.hall, number)
-        worker.start()
-        return worker
+    def _look_to_workers(self) -> None:
+        """See that every device has its workers, and why one of them is silent: its folders may not answer any more."""
+        self._staff.renew()
+        silent = self._staff.silent_devices()
+        self._whereabouts.question([each.folder.id for each in self.places.values() if each.traits.id in silent])
 
     def _mend_watch(self) -> None:
         if self.watch.is_alive():
@@ -236,7 +254,9 @@ class House:
             heap.give_back()
 
     def _settle_in(self, place: Place) -> None:
-        """Go by where a folder lies now: its watches, and how often it is scanned."""
+        """Go by where a folder lies now: its workers, its watches, and how often it is scanned."""
+        if self._is_open:
+            self._staff.renew()
         if self._is_open and self._doors.has_watch:
             self.watch.renew(place.folder.id)
         if self._is_open and self._doors.has_calendar:
@@ -261,6 +281,7 @@ class House:
         with self.store.database.transaction():
             self.store.journal.add([NewTask(task.kind, task.subject, task.path) for task in lingering], now)
             self.store.journal.bring_back(failed, now)
+            self.store.contents.pull_in(now + LATEST_LOOKUP, now)
         self._whereabouts.owe_scans(self.places)
 
     def is_idle(self) -> bool:
@@ -314,6 +335,20 @@ def calendar_settings(config: Config) -> CalendarSettings:
         poll=timedelta(seconds=watch.poll_interval),
         keep=timedelta(days=config.file.store.keep_days),
     )
+
+
+def make_notifications(config: Config, store: Store, clock: Clock) -> Notifications:
+    """Give what tells a person; it tells nobody where no target is configured, or nothing can be told."""
+    wanted, zone_name = config.file.notifications, config.file.schedule.timezone
+    settings = NotificationSettings(
+        targets=config.told_targets,
+        notices=frozenset(wanted.tell),
+        digest=timedelta(seconds=wanted.digest),
+        quiet_hours=QuietHours.of(wanted.quiet_hours) if wanted.quiet_hours else None,
+        zone=ZoneInfo(zone_name) if zone_name else local_zone(),
+    )
+    paths = {":state": config.state_directory, **{folder.id: folder.path for folder in config.folders()}}
+    return Notifications(store, clock, settings, FreeSpace(store, clock, paths))
 
 
 def client_settings(config: Config) -> ClientSettings:

@@ -31,6 +31,7 @@ HOUSEKEEPING = timedelta(days=1)
 """How often old runs and events are forgotten, beside once at every start."""
 
 RETRY = timedelta(minutes=5)
+LONGEST_REPEAT = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,18 @@ class Appointment:
             None, last.astimezone(zone) + timedelta(seconds=1)
         )
         return due_at
+
+    def is_repeat(self, last: datetime, now: datetime, zone: tzinfo) -> bool:
+        """Tell whether `now` is only the hour of `last` once more, on the night when clocks go back.
+
+        A fixed time of day runs once in such a night, every so many minutes goes by real time: cron(8) has it so.
+        """
+        if self.cron is None or "*" in "".join(self.cron.split()[:2]) or now - last > LONGEST_REPEAT:
+            return False
+        before, again = (
+            moment.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0) for moment in (last, now)
+        )
+        return again <= before
 
     @property
     def _interval(self) -> timedelta:
@@ -141,6 +154,9 @@ class Calendar:
         )
 
     def _begin(self, appointment: Appointment) -> None:
+        last = self._store.runs.latest_of_job(appointment.job_name)
+        if last is not None and appointment.is_repeat(last.started_at, self._clock.now(), self._zone):
+            return
         self._add(begin_run, self._store, appointment, self._clock, Priority.CHANGED)
 
     def _add(self, add: Callable[..., object], *given: object) -> None:

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 FLOORS = {
-    "domain": 0, "errors": 0, "clock": 0, "logs": 0, "systemd": 0, "heap": 0,
+    "domain": 0, "errors": 0, "clock": 0, "logs": 0, "systemd": 0, "heap": 0, "vitals": 0,
     "config": 1, "files": 1,
     "store": 2, "shelf": 2, "civitai": 2, "formats": 2, "sidecars": 2, "organizing": 2, "gallery": 2,
     "steps": 3,
     "worker": 4,
-    "watching": 5, "scheduling": 5, "whereabouts": 5, "web": 5,
+    "watching": 5, "scheduling": 5, "whereabouts": 5, "notifying": 5, "web": 5,
     "daemon": 6,
     "cli": 7,
     "__main__": 8,

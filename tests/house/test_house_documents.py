@@ -124,3 +124,11 @@ def command_names() -> Iterator[str]:
             yield from (f"{name} {inner}" for inner in command.commands)
         else:
             yield name
+
+
+def test_the_table_of_faults_names_every_fault_and_tests_that_are_there() -> None:
+    table = document("tests/faults/README.md")
+    named = set(re.findall(r"`(test_\w+)`", table))
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named - set(re.findall(r"def (test_\w+)\(", tests)) == set()
+    assert set(re.findall(r"F\d\d", table)) == {f"F{number:02}" for number in range(1, 65)}

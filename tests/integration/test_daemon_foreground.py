@@ -168,15 +168,16 @@ def test_a_lost_journal_ends_the_daemon_with_its_error(foreground: Foreground, m
         foreground.run()
 
 
-def test_a_heartbeat_is_sent_only_while_all_is_alive(
+def test_a_heartbeat_is_sent_and_a_question_answered_only_while_all_is_alive(
     foreground: Foreground, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answers: list[str] = []
     foreground._open()
-    foreground._beat(foreground._house, foreground._round)
-    assert told.count("WATCHDOG=1") == 1
+    foreground._beat(foreground._house, foreground._round, lambda: answers.append("alive"))
+    assert (told.count("WATCHDOG=1"), answers) == (1, ["alive"])
     monkeypatch.setattr(foreground._house.workers[0], "is_alive", lambda: False)
-    foreground._beat(foreground._house, foreground._round)
-    assert told.count("WATCHDOG=1") == 1
+    foreground._beat(foreground._house, foreground._round, lambda: answers.append("alive"))
+    assert (told.count("WATCHDOG=1"), answers) == (1, ["alive"])
 
 
 @pytest.mark.parametrize(("allowed", "wait_seconds"), [("20000000", 10), ("600000000", 30), ("", 30)])
@@ -271,3 +272,10 @@ def test_what_a_signal_writes_is_read_away(foreground: Foreground) -> None:
     foreground._drain()
     with pytest.raises(BlockingIOError):
         foreground._ear.recv(1)
+
+
+def test_a_lost_journal_is_heard_at_once_and_not_at_the_next_round(foreground: Foreground) -> None:
+    foreground._house.fail(StoreError("gone"))
+    assert foreground._ear.recv(1) == b"!"
+    foreground._mouth.close()
+    foreground._wake()

@@ -21,6 +21,7 @@ from modelshelf.shelf import patience
 from modelshelf.shelf.devices import DeviceTraits, device_of
 from modelshelf.store.store import Store
 from modelshelf.whereabouts import AWAY
+from modelshelf.worker.staff import Staff
 from tests import builders
 from tests.waiting import wait_until
 
@@ -98,7 +99,7 @@ def test_a_worker_that_died_is_replaced(house: House, tmp_path: Path, monkeypatc
     assert not house.is_alive()
     house.mend()
     assert house.is_alive()
-    assert (house.workers[0].lane, house.workers[0].name) == (Lane.DESK, desk.name)
+    assert desk.name in {worker.name for worker in house.workers}
     assert notice(house, tmp_path, "later.safetensors")
 
 
@@ -185,6 +186,29 @@ def test_a_dead_mount_holds_up_neither_the_start_nor_a_round(
         assert notice(house, tmp_path, "first.safetensors")
     finally:
         house.close()
+
+
+def test_a_folder_whose_worker_is_held_is_asked_and_is_away_for_as_long_as_it_does_not_answer(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    house.open()
+    wait_until(house.is_idle)
+    with monkeypatch.context() as held:
+        held.setattr(Staff, "silent_devices", lambda _: {house.places["shelf"].traits.id})
+        house.mend()
+        assert house.store.folders.state("shelf").offline_since is None  # it answers: its worker is only slow
+        held.setattr(whereabouts, "await_answer", lambda _: answers.wait(60))
+        held.setattr(house._whereabouts._patience, "_seconds", 0.01)
+        house.mend()
+    state = house.store.folders.state("shelf")
+    assert state.offline_since is not None
+    assert "did not answer" in str(state.offline_reason)
+    assert house.hall.lanes.folders() == set()
+    assert house.is_alive()
+    answers.set()
+    wait_until(lambda: house.mend() or house.store.folders.state("shelf").offline_since is None)  # type: ignore[func-returns-value]
+    assert notice(house, tmp_path, "later.safetensors")
 
 
 def test_a_machine_that_does_not_tell_its_mounts_is_served_all_the_same(
