@@ -74,7 +74,8 @@ class Appointment:
 
         A fixed time of day runs once in such a night, every so many minutes goes by real time: cron(8) has it so.
         """
-        if self.cron is None or "*" in "".join(self.cron.split()[:2]) or now - last > LONGEST_REPEAT:
+        is_fixed = self.cron is not None and "*" not in "".join(self.cron.split()[:2])
+        if not is_fixed or not timedelta(0) <= now - last <= LONGEST_REPEAT:
             return False
         before, again = (
             moment.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0) for moment in (last, now)

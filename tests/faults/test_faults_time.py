@@ -128,6 +128,15 @@ def test_an_hourly_job_goes_by_real_time_in_the_night_when_clocks_change(tmp_pat
     assert sorted(per_day.values()) == [24, 24, 24, 24, 25]
 
 
+def test_a_last_run_that_a_wrong_clock_put_into_the_future_holds_up_nothing(shelf: StepShelf) -> None:
+    """F53."""
+    nightly = Appointment("nightly", ("loras",), "0 2 * * *", None)
+    shelf.store.runs.start("nightly", shelf.clock.now() + 365 * DAY)
+    calendar = Calendar(shelf.store, shelf.places, shelf.clock, lambda: None, CalendarSettings("UTC"))
+    calendar._begin(nightly)
+    assert len(shelf.tasks(TaskKind.SCAN_FOLDER)) == 1
+
+
 def runs_per_day(tmp_path: Path, zone_name: str, cron: str, night: datetime) -> Counter[str]:
     """Let a job come due by the library's own times on the five days around `night`; gives its runs by local date."""
     zone = ZoneInfo(zone_name)

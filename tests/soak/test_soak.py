@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 IS_CI = os.environ.get("CI") == "true"
 BUSY_SECONDS = float(os.environ.get("MODELSHELF_SOAK_SECONDS") or (180 if IS_CI else 20))
 IDLE_SECONDS = 60.0 if IS_CI or BUSY_SECONDS > 180 else 10.0
+FEWEST_ROUNDS = 9
 SETTLE_SECONDS = 35.0
 """Longer than the daemon's round: what the end of the work left behind is over."""
 
@@ -89,7 +90,7 @@ def test_memory_descriptors_threads_and_wal_stay_flat_and_idle_means_idle(
 def live(daemon: DaemonProcess, civitai: CivitaiStandIn, chance: random.Random) -> list[Sample]:
     """Do to the shelf what people do, round after round, while the server has its moods; gives a sample a round."""
     samples, began_at, number = [], time.monotonic(), 0
-    while time.monotonic() - began_at < BUSY_SECONDS:
+    while time.monotonic() - began_at < BUSY_SECONDS or number < FEWEST_ROUNDS:
         number += 1
         civitai.mood_for = [None, ill][number % 4 == 3]
         for name in chance.sample(NAMES, 6):
