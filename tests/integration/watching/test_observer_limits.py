@@ -31,7 +31,7 @@ def test_directories_made_while_events_were_lost_are_watched_before_the_doubt(ro
     wait_until(lambda: heard.doubts)
     wait_until(lambda: heard.observer.watched_count == count + 1)
     heard.forget()
-    for number in range(count):
+    for number in range(0, count, 1 + count // 100):
         path = b"d%d/a.safetensors" % number
         (root / os.fsdecode(path)).touch()
         wait_until(partial(heard.has, path))
