@@ -58,7 +58,7 @@ container:
 
 # An hour of files that come, change and go: memory, descriptors, threads and WAL must stay flat. SECONDS=600 for ten minutes.
 soak: $(VENV)/.ready-dev
-	MODELSHELF_SOAK_SECONDS=$(or $(SECONDS),3600) $(BIN)/python -m pytest tests/soak -s
+	MODELSHELF_SOAK_SECONDS=$(or $(SECONDS),3600) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/soak -s
 
 # The daemon is killed 200 times at random moments while files arrive. KILLS=1000 for more.
 kills: $(VENV)/.ready-dev

@@ -71,9 +71,7 @@ def daemon(tmp_path: Path, civitai: CivitaiStandIn) -> Iterator[DaemonProcess]:
         yield process
 
 
-def test_memory_descriptors_threads_and_wal_stay_flat_and_idle_means_idle(
-    daemon: DaemonProcess, civitai: CivitaiStandIn
-) -> None:
+def test_memory_descriptors_threads_and_wal_stay_flat(daemon: DaemonProcess, civitai: CivitaiStandIn) -> None:
     """F64."""
     samples = live(daemon, civitai, random.Random(1))
     early, late = samples[len(samples) // 3 : 2 * len(samples) // 3], samples[2 * len(samples) // 3 :]
@@ -82,7 +80,16 @@ def test_memory_descriptors_threads_and_wal_stay_flat_and_idle_means_idle(
         assert largest(late, name) <= largest(early, name) + 2
     assert largest(late, "resident_bytes") <= largest(early, "resident_bytes") + MOST_GROWTH_BYTES
     assert largest(samples, "wal_bytes") <= MOST_WAL_BYTES
-    civitai.mood_for = None
+
+
+def test_with_nothing_owed_nothing_is_written_and_the_daemon_sleeps(
+    daemon: DaemonProcess, civitai: CivitaiStandIn
+) -> None:
+    """F64."""
+    for number, name in enumerate(NAMES):
+        befall(daemon.models / name, random.Random(number), civitai)
+    models = [daemon.models / name for name in NAMES]
+    wait_until(lambda: all(is_described(model) for model in models), timeout=120)
     wait_until(lambda: not daemon.ask("status")["owed"], timeout=120)
     stay_idle(daemon)
 
