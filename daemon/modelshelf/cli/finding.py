@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
-from modelshelf.errors import UsageError
+from modelshelf.errors import ModelshelfError, UsageError
+from modelshelf.shelf.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,15 +49,28 @@ def find_spots(config: Config, target: str | None) -> list[Spot]:
     return [spot]
 
 
-def spot_at(folders: Iterable[Folder], absolute: bytes) -> Spot | None:
-    """Give the folder that an absolute path lies in, and the path within it; None where it lies in none."""
-    for folder in folders:
-        for root in dict.fromkeys((os.fsencode(folder.path), os.path.realpath(os.fsencode(folder.path)))):
+def spot_at(folders: Sequence[Folder], *absolutes: bytes) -> Spot | None:
+    """Give the folder that an absolute path lies in, and the path within it; None where it lies in none.
+
+    More ways to write one path may be given. Where a folder's own path leads is asked only if none fits as configured.
+    """
+    literal = ((folder, os.fsencode(folder.path)) for folder in folders)
+    resolved = ((folder, _resolved(folder)) for folder in folders)
+    for folder, root in chain(literal, resolved):
+        for absolute in absolutes:
             if absolute == root:
                 return Spot(folder)
             if absolute.startswith(root.rstrip(b"/") + b"/"):
                 return Spot(folder, os.path.relpath(absolute, root))
     return None
+
+
+def _resolved(folder: Folder) -> bytes:
+    path = os.fsencode(folder.path)
+    try:
+        return Patience().ask(folder.id, lambda: os.path.realpath(path))
+    except ModelshelfError:
+        return path  # it does not answer: as it is written is all that is known
 
 
 def find_job(config: Config, name: str) -> Job:

@@ -51,9 +51,7 @@ def why(opening: Opening, target: str, *, is_json: bool) -> None:
 
 def find_files(opening: Opening, store: Store, target: str) -> list[ModelFile]:
     """Give the files meant by a path, a name or a hash; NotOnShelf or UsageError where there is none."""
-    spot = spot_at(opening.config.folders(), _absolute(target)) or spot_at(
-        opening.config.folders(), os.path.realpath(os.fsencode(target))
-    )
+    spot = spot_at(opening.config.folders(), _absolute(target), os.path.realpath(os.fsencode(target)))
     found = _at(store, spot) or _in_any_folder(opening, store, os.fsencode(target)) or _by_name_or_hash(store, target)
     if len(found) > MOST_FILES:
         raise UsageError(f"{len(found)} files are meant by {readable(target)}; give more of the path or the hash")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -342,3 +343,22 @@ def test_a_name_that_too_many_files_have_asks_for_more(shelf: CliShelf, monkeypa
     answer = shelf.run("why", "ink.safetensors")
     assert answer.code == 2
     assert "2 files are meant" in answer.err
+
+
+def test_a_folder_that_does_not_answer_holds_up_no_question_about_another(
+    shelf: CliShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shelf.store() as store:
+        add_read(store, b"ink.safetensors", 1)
+    let_go, genuine = threading.Event(), os.path.realpath
+
+    def realpath(path: bytes, **options: bool) -> bytes:
+        if path == os.fsencode(shelf.root / "checkpoints"):
+            let_go.wait()
+        return genuine(path, **options)
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    try:
+        assert ask(shelf, "ink.safetensors")["folder"] == "loras"
+    finally:
+        let_go.set()
