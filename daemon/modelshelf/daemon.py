@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from modelshelf.clock import SystemClock
 from modelshelf.domain.model_file import TOO_LARGE
 from modelshelf.domain.notice import QuietHours
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, TaskKind, TaskState
-from modelshelf.errors import ModelshelfError, StoreError, TransientError
+from modelshelf.errors import ModelshelfError, StoreError, WorkStopped
 from modelshelf.logs import get_log
 from modelshelf.notifying.free_space import FreeSpace
 from modelshelf.notifying.notifications import Notifications, NotificationSettings
@@ -211,33 +212,48 @@ class House:
         return is_heard and self._staff.is_alive() and self.store.database.is_alive()
 
     def mend(self) -> None:
-        """Do the half-minute's round: dead threads, deaf or absent folders; nothing that touches a disk where all is well."""
-        if self.hall.stopping.is_set() or self.failure is not None:
-            return
-        self.store.database.demand_own()
-        if self._is_open:
-            self._look_to_workers()
-        self._whereabouts.look_around()
-        if self._is_open and self._doors.has_watch:
-            self._mend_watch()
-        self._give_memory_back()
-        self.notifications.go_round()
-        self._backups.keep_up(self._go_on)
+        """Do the half-minute's round: dead threads, deaf or absent folders; nothing that touches a disk where all is well.
+
+        Each part of it may last, and the house be closed meanwhile: then nothing more is begun.
+        """
+        parts = (
+            self.store.database.demand_own,
+            self._look_to_workers,
+            self._whereabouts.look_around,
+            self._mend_watch,
+            self._give_memory_back,
+            self.notifications.go_round,
+            self._keep_up_backups,
+        )
+        for part in parts:
+            if self.hall.stopping.is_set() or self.failure is not None:
+                return
+            part()
+
+    def _keep_up_backups(self) -> None:
+        with suppress(WorkStopped):
+            self._backups.keep_up(self._go_on)
 
     def _go_on(self) -> None:
         if self.hall.stopping.is_set():
-            raise TransientError("the daemon stops")
+            raise WorkStopped("the daemon stops")
 
     def _look_to_workers(self) -> None:
         """See that every device has its workers, and why one of them is silent: its folders may not answer any more."""
+        if not self._is_open:
+            return
         self._staff.renew()
         silent = self._staff.silent_devices()
         self._whereabouts.question([each.folder.id for each in self.places.values() if each.traits.id in silent])
 
     def _mend_watch(self) -> None:
+        if not (self._is_open and self._doors.has_watch):
+            return
         if self.watch.is_alive():
             self.watch.mend()
             return
+        if self.hall.stopping.is_set():
+            return  # it was closed, just now
         log.error("watch_replaced")
         self.watch.close()
         self.watch = self._new_watch()
@@ -255,11 +271,12 @@ class House:
 
     def _settle_in(self, place: Place) -> None:
         """Go by where a folder lies now: its workers, its watches, and how often it is scanned."""
-        if self._is_open:
-            self._staff.renew()
-        if self._is_open and self._doors.has_watch:
+        if not self._is_open or self.hall.stopping.is_set():
+            return
+        self._staff.renew()
+        if self._doors.has_watch:
             self.watch.renew(place.folder.id)
-        if self._is_open and self._doors.has_calendar:
+        if self._doors.has_calendar:
             self.calendar.reschedule(place)
 
     def heed_clock(self, jump_seconds: float) -> None:
@@ -283,14 +300,6 @@ class House:
             self.store.journal.bring_back(failed, now)
             self.store.contents.pull_in(now + LATEST_LOOKUP, now)
         self._whereabouts.owe_scans(self.places)
-
-    def is_idle(self) -> bool:
-        """Tell whether nothing is owed that is due by now."""
-        now = self.clock.now()
-        away = NETWORK_KINDS if self.config.is_offline else set()
-        owed = [self.store.journal.owed(folder_id, until=now) for folder_id in self.hall.lanes.folders()]
-        is_owed = any(count for each in owed for kind, count in each.items() if kind not in away)
-        return not self.hall.in_hand and not is_owed
 
 
 NETWORK_KINDS = {TaskKind.IDENTIFY_CONTENT, TaskKind.ENRICH_MODEL, TaskKind.FETCH_PREVIEWS}

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
+import struct
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,8 +44,10 @@ MAX_NUMBER = 2**63
 """Beyond it numbers are written as text: JSON has no infinity, and Python refuses to print very long integers."""
 MIN_SECRET_CHARACTERS = 4
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
-JOURNAL_TIMEOUT_SECONDS = 1.0
+JOURNAL_PATIENCE_MICROSECONDS = 20_000
 """How long a line waits for a journald that is busy; then it is lost, and the work that it tells of goes on."""
+JOURNAL_HUNG_SECONDS = 30.0
+"""For so long after a lost line none waits at all: a transaction is held up by every wait in it."""
 SYSLOG_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 Result = TypeVar("Result")
@@ -197,8 +202,9 @@ class StreamOutlet:
 
 
 class JournalOutlet:
-    """Native journald fields (systemd.io/JOURNAL_NATIVE_PROTOCOL); what journald does not take goes to `spare`, as a line.
+    """Native journald fields (systemd.io/JOURNAL_NATIVE_PROTOCOL); what journald refuses goes to `spare`, as a line.
 
+    What it does not take in time does not: `spare` leads to journald too, and waits without an end once it is full.
     A plain socket, because systemd-python needs a compiler to install, and its `send` answers success where no journald is.
     """
 
@@ -207,14 +213,19 @@ class JournalOutlet:
         self._spare = spare
         self._address = address
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._channel.settimeout(JOURNAL_TIMEOUT_SECONDS)
+        # Not settimeout(): an unconnected socket counts as writable, and Python would try without a pause until the time is over.
+        patience = struct.pack("@ll", 0, JOURNAL_PATIENCE_MICROSECONDS)
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        self._hung_until = -math.inf
 
     def write(self, event: JsonObject) -> None:
         """Send one event: a readable MESSAGE, and every key as a field. The address is looked up anew for a new journald."""
+        is_hung = time.monotonic() < self._hung_until
         try:
-            self._channel.sendto(_journal_entry(event), self._address)
-        except TimeoutError:
-            raise
+            self._channel.sendto(_journal_entry(event), socket.MSG_DONTWAIT if is_hung else 0, self._address)
+        except BlockingIOError:
+            if not is_hung:
+                self._hung_until = time.monotonic() + JOURNAL_HUNG_SECONDS
         except OSError:
             self._spare.write(event)
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.task import NewTask, Priority, TaskKind
-from modelshelf.errors import FolderOffline, ModelshelfError
+from modelshelf.errors import FolderOffline, ModelshelfError, from_os_error
 from modelshelf.logs import get_log
 from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
 from modelshelf.shelf.mounts import mounts_around
 from modelshelf.shelf.patience import Patience
 from modelshelf.shelf.presence import is_seen
 from modelshelf.shelf.walk import walk
+from modelshelf.steps.absence import note_offline
 from modelshelf.steps.footing import check_witness, find_footing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from modelshelf.clock import Clock
@@ -58,6 +61,7 @@ class Whereabouts:
         self._patience = Patience()
         self._mounts = _mounts_now()
         self._devices: dict[str, frozenset[bytes]] = {}
+        self._roots: dict[str, tuple[int, int]] = {}
         self.places: dict[str, Place] = {folder.id: self._look_at(folder) for folder in folders}
         for place in self.places.values():
             if place.traits is AWAY:
@@ -74,6 +78,7 @@ class Whereabouts:
         self._look_for_absent()
         self._look_for_held()
         self._look_at_mounts()
+        self._look_at_roots()
 
     def question(self, folder_ids: Collection[str]) -> None:
         """Note as absent which of these folders do not answer: nothing more is claimed of them until they do."""
@@ -86,11 +91,13 @@ class Whereabouts:
         try:
             self._patience.ask(place.folder.id, lambda: await_answer(place.root))
         except FolderOffline as error:
-            self._note_absence(place.folder.id, str(error))
+            note_offline(self._store, place.folder.id, str(error), self._clock.now())
 
     def _look_at(self, folder: Folder) -> Place:
         try:
-            traits, self._devices[folder.id] = self._patience.ask(folder.id, lambda: _look(folder))
+            traits, self._devices[folder.id], self._roots[folder.id] = self._patience.ask(
+                folder.id, lambda: _look(folder)
+            )
         except ModelshelfError as error:
             log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
             traits = AWAY
@@ -110,6 +117,25 @@ class Whereabouts:
                 log.info("folder_remounted", folder=now.folder.id, file_system=now.traits.file_system)
                 self._settle(now)
 
+    def _look_at_roots(self) -> None:
+        """A directory above a folder that is renamed, or a link that leads elsewhere, is heard by nobody either.
+
+        What is watched is in the kernel's memory: to ask for it wakes no disk. What is not is scanned often.
+        """
+        away = {state.id for state in self._store.folders.states() if state.offline_since is not None}
+        for place in [*self.places.values()]:
+            folder = place.folder
+            if folder.id in away or place.traits is AWAY or not place.has_events:
+                continue
+            try:
+                is_same = self._patience.ask(folder.id, partial(_root_of, folder)) == self._roots[folder.id]
+            except ModelshelfError:
+                self.owe_scans([folder.id])  # the scan tells what is the matter with it
+                continue
+            if not is_same:
+                log.info("folder_remounted", folder=folder.id, file_system=place.traits.file_system)
+                self._settle(self._look_at(folder))
+
     def _look_for_absent(self) -> None:
         """Nothing is claimed of an absent folder, not even a scan: it is found back only here."""
         for state in self._store.folders.states():
@@ -120,11 +146,11 @@ class Whereabouts:
     def _look_for(self, place: Place, state: FolderState) -> None:
         folder = place.folder
         try:
-            self._patience.ask(folder.id, lambda: check_return(self._store, place, state))
+            self._patience.ask(folder.id, lambda: check_return(self._store, place, state, self._clock.now()))
         except FolderOffline as error:
             log.debug("folder_stayed_away", folder=folder.id, reason=str(error))
             if state.offline_since is None:
-                self._note_absence(folder.id, str(error))
+                note_offline(self._store, folder.id, str(error), self._clock.now())
             return
         now = self._look_at(folder)
         if now.traits is AWAY and state.offline_since is None:
@@ -158,13 +184,6 @@ class Whereabouts:
                 self._store.events.add("folder_came_back", self._clock.now(), folder_id=folder_id)
         log.info("folder_came_back", folder=folder_id)
 
-    def _note_absence(self, folder_id: str, reason: str) -> None:
-        now = self._clock.now()
-        with self._store.database.transaction():
-            self._store.folders.set_offline(folder_id, reason, now)
-            self._store.events.add("folder_went_offline", now, folder_id=folder_id, details={"reason": reason})
-        log.warning("folder_went_offline", folder=folder_id, reason=reason)
-
 
 def _mounts_now() -> frozenset[bytes]:
     try:
@@ -180,14 +199,14 @@ def await_answer(path: Path) -> None:
         os.statvfs(path)
 
 
-def check_return(store: Store, place: Place, state: FolderState) -> None:
+def check_return(store: Store, place: Place, state: FolderState, now: datetime) -> None:
     """Raise FolderOffline unless the folder is there, and is what it was or shows one of its files.
 
     A bare mount point may hold a stray file, and is not to be scanned every half minute for that. Where neither inode nor
     device number can be relied on, any model at all will do, but it is not looked for without end.
     """
     await_answer(place.root)
-    footing = find_footing(store, place.folder)
+    footing = find_footing(store, place.folder, now)
     if footing.is_confirmed or not state.file_count or not footing.is_known or place.traits.is_honest:
         return
     listings = islice(walk(place.root, place.intake), RETURN_DIRECTORIES)
@@ -195,5 +214,14 @@ def check_return(store: Store, place: Place, state: FolderState) -> None:
         check_witness(store, place.folder, footing, [])
 
 
-def _look(folder: Folder) -> tuple[DeviceTraits, frozenset[bytes]]:
-    return device_of(folder.path), mounts_around(os.path.realpath(os.fsencode(folder.path))).devices
+def _look(folder: Folder) -> tuple[DeviceTraits, frozenset[bytes], tuple[int, int]]:
+    devices = mounts_around(os.path.realpath(os.fsencode(folder.path))).devices
+    return device_of(folder.path), devices, _root_of(folder)
+
+
+def _root_of(folder: Folder) -> tuple[int, int]:
+    try:
+        status = folder.path.stat()
+    except OSError as error:
+        raise from_os_error(error, os.fsencode(folder.path), "look at") from error
+    return status.st_dev, status.st_ino

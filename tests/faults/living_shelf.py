@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from typing import TYPE_CHECKING, Self
 
+from modelshelf import logs
 from modelshelf.config import load_config
 from modelshelf.daemon import House
 from modelshelf.formats.hashes import hash_file
 from modelshelf.shelf.lease import prepare_leases
 from modelshelf.store.store import Store
 from modelshelf.watching.watch import Watch
+from tests.idle import is_idle
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -28,6 +31,22 @@ store: {{directory: "{state}"}}
 offline: true
 watch: {{stability_delay: {delay}}}
 """
+
+
+class Told:
+    """Counts what is logged in this process, from when it is made until `close`."""
+
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+        logs.configure(logs.LogSettings(format=logs.LogFormat.JSON), self._stream)
+
+    def count(self, event: str) -> int:
+        """Tell how often something was logged."""
+        return self._stream.getvalue().count(f'"event": "{event}"')
+
+    def close(self) -> None:
+        """Log nothing more."""
+        logs._install(())
 
 
 class LivingShelf:
@@ -70,7 +89,7 @@ class LivingShelf:
 
     def rest(self, timeout: float = 60) -> None:
         """Wait until nothing is dirty and nothing owed."""
-        wait_until(lambda: not self.house.watch._dirty._folders and self.house.is_idle(), timeout)
+        wait_until(lambda: not self.house.watch._dirty._folders and is_idle(self.house), timeout)
 
     def close(self) -> None:
         """Close house and store."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 from contextlib import closing
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelshelf import logs
 from modelshelf.cli import run as room
 from modelshelf.cli.opening import Opening
 from modelshelf.errors import DiskFull
@@ -19,52 +17,22 @@ from modelshelf.store.database import Database
 from modelshelf.store.soundness import examine
 from tests import builders
 from tests.acceptance.shelf import events
-from tests.faults.grounds import mounted
 from tests.faults.living_shelf import LivingShelf
-from tests.faults.offline_daemon import daemon_over, is_read, make_impatient, owes_nothing, start
+from tests.faults.offline_daemon import daemon_over, is_read, owes_nothing, start
 from tests.unit.steps.step_shelf import sha256
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from modelshelf.domain.task import Task
     from modelshelf.steps.step import Outcome, Reins
+    from tests.faults.living_shelf import Told
 
 pytestmark = pytest.mark.acceptance
 
 CONTENT = builders.lora(41, padding_bytes=20_000)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    command = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(tmp_path / "disk")]
-    with mounted(command, tmp_path / "disk") as point:
-        yield point
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_impatient(monkeypatch)
-
-
-class Told:
-    """Counts what is logged."""
-
-    def __init__(self) -> None:
-        self._stream = io.StringIO()
-        logs.configure(logs.LogSettings(format=logs.LogFormat.JSON), self._stream)
-
-    def count(self, event: str) -> int:
-        """Tell how often something was logged."""
-        return self._stream.getvalue().count(f'"event": "{event}"')
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    yield Told()
-    logs._install(())
 
 
 def fill(disk: Path) -> Path:

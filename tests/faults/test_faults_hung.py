@@ -33,6 +33,14 @@ watch: {{stability_delay: 1}}
 offline: true
 """
 
+LOCAL = """
+input_paths:
+  local: {{path: {0}/models, type: LORA}}
+store: {{directory: {0}/state}}
+watch: {{stability_delay: 1}}
+offline: true
+"""
+
 
 class Mount:
     """A FUSE file system over `branch`, mounted at `point`, whose daemon can be frozen."""
@@ -61,10 +69,15 @@ class Mount:
         self._process.wait(timeout=10)
 
 
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Mount]:
+def demand_mergerfs() -> None:
+    """Skip where nothing can be mounted."""
     if shutil.which("mergerfs") is None or not os.access("/dev/fuse", os.R_OK | os.W_OK) or os.geteuid() != 0:
         pytest.skip("needs root, /dev/fuse and mergerfs: no mount to freeze")
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    demand_mergerfs()
     made = Mount(tmp_path / "branch", tmp_path / "mounted")
     yield made
     made.close()
@@ -85,6 +98,26 @@ def daemon(tmp_path: Path, mount: Mount) -> Iterator[DaemonProcess]:
         mount.thaw()
         if process.is_running:
             process.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def inner(tmp_path: Path) -> Iterator[Mount]:
+    """Give a mount inside the local folder."""
+    demand_mergerfs()
+    (tmp_path / "models").mkdir()
+    made = Mount(tmp_path / "branch", tmp_path / "models" / "inner")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def daemon_around(tmp_path: Path, inner: Mount) -> Iterator[DaemonProcess]:
+    """Give a daemon, not started, of a local folder in which there is a mount."""
+    process = DaemonProcess(tmp_path, "http://127.0.0.1:9", config=LOCAL.format(tmp_path))
+    yield process
+    inner.thaw()
+    if process.is_running:
+        process.stop(signal.SIGKILL)
 
 
 def describe_a_drop(daemon: DaemonProcess, name: str) -> float:
@@ -143,3 +176,40 @@ def test_a_stop_is_done_within_ten_seconds_though_a_mount_hangs_and_so_is_the_ne
     wait_until(lambda: not offline_reason(daemon), timeout=40)
     assert daemon.ask("failures")["failures"] == []
     assert daemon.stop() == 0
+
+
+def is_alive(daemon: DaemonProcess) -> bool:
+    """Ask the daemon whether it is open and alive."""
+    return daemon.command("status", "--alive").returncode == 0
+
+
+def test_a_mount_inside_a_local_folder_that_hangs_holds_up_no_start_no_reload_and_no_stop(
+    daemon_around: DaemonProcess, inner: Mount
+) -> None:
+    """F30."""
+    inner.freeze()
+    daemon_around.start()
+    wait_until(lambda: is_alive(daemon_around), timeout=40)
+    log = daemon_around.log.read_text()
+    assert "folder_not_watched" in log
+    assert "did not answer" in log
+    os.kill(daemon_around.pid, signal.SIGHUP)
+    wait_until(lambda: "config_reloaded" in daemon_around.log.read_text(), timeout=40)
+    wait_until(lambda: is_alive(daemon_around), timeout=40)
+    began = time.monotonic()
+    daemon_around.stop()
+    assert time.monotonic() - began < 10
+
+
+def test_a_local_folder_is_watched_as_soon_as_the_mount_inside_it_answers(
+    daemon_around: DaemonProcess, inner: Mount
+) -> None:
+    """F30."""
+    inner.freeze()
+    daemon_around.start()
+    wait_until(lambda: "folder_not_watched" in daemon_around.log.read_text(), timeout=40)
+    inner.thaw()
+    wait_until(lambda: "folder_watched" in daemon_around.log.read_text(), timeout=40)
+    describe_a_drop(daemon_around, "after")
+    describe_a_drop(daemon_around, "inner/within")
+    assert daemon_around.stop() == 0

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,9 +24,8 @@ from modelshelf.store.migrations import MIGRATIONS
 from modelshelf.store.store import Store
 from tests import builders
 from tests.acceptance.shelf import events
-from tests.faults.grounds import mounted
 from tests.faults.living_shelf import LivingShelf
-from tests.faults.offline_daemon import CONFIG, daemon_over, is_read, make_impatient, owes_nothing, start
+from tests.faults.offline_daemon import CONFIG, daemon_over, is_read, owes_nothing, start
 from tests.unit.steps.step_shelf import StepShelf, sha256
 from tests.unit.store.damage import damage_pages, folder_ids
 from tests.waiting import wait_until
@@ -37,23 +35,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.acceptance.process import DaemonProcess
+    from tests.faults.living_shelf import Told
 
 
 pytestmark = pytest.mark.acceptance
 
 CONTENT = builders.lora(41, padding_bytes=20_000)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    command = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=700", "tmpfs", str(tmp_path / "disk")]
-    with mounted(command, tmp_path / "disk") as point:
-        yield point
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    make_impatient(monkeypatch)
 
 
 @pytest.fixture
@@ -226,14 +213,14 @@ def test_a_migration_that_is_killed_half_way_leaves_the_store_as_it_was(tmp_path
 
 
 @pytest.mark.usefixtures("impatient")
-def test_while_another_process_holds_the_store_work_waits_and_then_goes_on(tmp_path: Path) -> None:
+def test_while_another_process_holds_the_store_work_waits_and_then_goes_on(tmp_path: Path, told: Told) -> None:
     """F50."""
     shelf = LivingShelf(tmp_path).open()
     with closing(sqlite3.connect(shelf.store.database.path, isolation_level=None)) as foreign:
         foreign.execute("BEGIN IMMEDIATE")
         (shelf.models / "one.safetensors").write_bytes(CONTENT)
         assert not shelf.house.is_alive()
-        threading.Event().wait(1.5)
+        wait_until(lambda: told.count("journal_not_written") >= 3)
         assert shelf.house.failure is None
         foreign.execute("ROLLBACK")
     shelf.await_hashed("one.safetensors", sha256(CONTENT))

@@ -68,7 +68,7 @@ def fill(shelf: StepShelf, names: tuple[str, ...] = NAMES) -> None:
 def come_back(shelf: StepShelf) -> None:
     """Do what the half-minute's round does when a folder is there again."""
     settle_in(shelf)
-    check_return(shelf.store, shelf.places["loras"], shelf.store.folders.state("loras"))
+    check_return(shelf.store, shelf.places["loras"], shelf.store.folders.state("loras"), shelf.clock.now())
     shelf.store.folders.set_online("loras")
 
 
@@ -132,13 +132,27 @@ def test_a_person_s_mistaken_word_costs_nothing_but_the_time_until_the_disk_is_b
     before = hashed(shelf)
     disk.unmount()
     shelf.look_through()
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    shelf.confirm_missing()
     come_back(shelf)
     shelf.look_through()
     assert missing(shelf) == len(NAMES)
     disk.mount(shelf.path(""))
     shelf.look_through()
     assert (hashed(shelf), owed_reading(shelf), missing(shelf)) == (before, 0, 0)
+
+
+def test_a_word_said_of_a_disk_is_not_taken_for_one_about_its_bare_mount_point(shelf: StepShelf, disk: Disk) -> None:
+    """F26."""
+    disk.mount(shelf.path(""))
+    fill(shelf)
+    shelf.confirm_missing()
+    disk.unmount()
+    (shelf.path("") / "stray.safetensors").write_bytes(builders.lora(9))
+    shelf.look_through()
+    assert is_offline(shelf)
+    assert missing(shelf) == 0
+    with pytest.raises(FolderOffline):
+        come_back(shelf)
 
 
 def test_what_lay_on_a_mount_inside_a_folder_is_not_judged_while_that_is_away(shelf: StepShelf, disk: Disk) -> None:

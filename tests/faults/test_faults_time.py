@@ -18,6 +18,7 @@ from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.scheduling import Appointment, Calendar, CalendarSettings, begin_run
 from modelshelf.shelf.lease import prepare_leases
 from tests import builders
+from tests.idle import is_idle
 from tests.unit.steps.step_shelf import StepShelf, introduce
 from tests.waiting import wait_until
 
@@ -92,7 +93,7 @@ def test_a_lookup_put_off_by_a_clock_that_was_years_ahead_is_not_waited_for(
     content = builders.lora(2)
     shifted.shift = 3650 * DAY
     (tmp_path / "models" / "new.safetensors").write_bytes(content)
-    wait_until(lambda: house.is_idle() and asked(civitai) == 1, timeout=30)
+    wait_until(lambda: is_idle(house) and asked(civitai) == 1, timeout=30)
     introduce(civitai, content, "published meanwhile")
     shifted.shift = timedelta()
     house.heed_clock(-(3650 * DAY).total_seconds())
@@ -173,7 +174,7 @@ def test_what_came_due_while_the_machine_slept_is_done_when_it_wakes(
     house: House, shifted: ShiftedClock, tmp_path: Path
 ) -> None:
     """F56."""
-    wait_until(house.is_idle)
+    wait_until(lambda: is_idle(house))
     due_at = house.clock.now() + 2 * HOUR
     house.store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "shelf", due_at=due_at)], house.clock.now())
     before = house.store.folders.state("shelf").last_scan_at

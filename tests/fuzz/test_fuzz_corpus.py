@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,22 @@ def test_an_input_that_takes_too_long_is_a_fault(tmp_path: Path, monkeypatch: py
             pass
 
     assert (judge(target, b"", tmp_path).fault or "").startswith("Hung")
+
+
+def test_an_input_that_lets_its_reader_wait_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fuzz.limits._BLOCKED_AFTER_SECONDS", 0.05)
+    nobody_writes, mouth = os.pipe()
+    somebody_at_last = threading.Timer(5, os.write, [mouth, b"."])
+    somebody_at_last.start()
+
+    def target(content: bytes, desk: Path) -> None:
+        os.read(nobody_writes, 1)
+
+    assert (judge(target, b"", tmp_path).fault or "").startswith("Hung")
+    somebody_at_last.cancel()
+    somebody_at_last.join()
+    for end in (nobody_writes, mouth):
+        os.close(end)
 
 
 def test_what_is_written_beside_the_input_is_a_fault(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ FLOORS = {
     "__main__": 8,
 }  # fmt: skip
 KNOW_CONFIG = {"config", "cli", "daemon"}
-BROAD_CATCHES = ("worker/worker.py", "web/", "cli/main.py", "watching/observer.py", "logs.py")
+BROAD_CATCHES = ("worker/worker.py", "web/", "cli/main.py", "cli/aside.py", "watching/observer.py", "logs.py")
 
 MAX_FUNCTION_LINES = 50
 MAX_FILE_LINES = 400

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.errors import StoreDamaged, StoreError, TransientError
+from modelshelf.errors import StoreDamaged, StoreError, WorkStopped
 from modelshelf.store import backups, tenure
 from modelshelf.store.backups import backups_of
 from modelshelf.store.connecting import copy
 from tests.faults.living_shelf import LivingShelf
+from tests.logged import logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +43,11 @@ def test_a_stop_ends_a_backup(shelf: LivingShelf, monkeypatch: pytest.MonkeyPatc
         copy(source, target, go_on)
 
     monkeypatch.setattr(backups, "copy", stop_meanwhile)
-    shelf.house.mend()
+    with logged() as said:
+        shelf.house.mend()
     assert os.listdir(shelf.store.database.path.parent / "backups") == []
-    with pytest.raises(TransientError, match="stops"):
+    assert not [each for each in said if each["level"] == "error"]
+    with pytest.raises(WorkStopped, match="stops"):
         shelf.house._go_on()
 
 

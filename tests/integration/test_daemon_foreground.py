@@ -5,25 +5,29 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from modelshelf import logs, systemd
 from modelshelf.cli import run as room
-from modelshelf.cli.aside import LastResort
+from modelshelf.cli.aside import Aside, LastResort
 from modelshelf.cli.exits import Exit
 from modelshelf.cli.opening import Opening
 from modelshelf.cli.run import Foreground
 from modelshelf.daemon import House
-from modelshelf.errors import DiskFull, StoreError, UsageError
+from modelshelf.errors import DiskFull, FileGone, StoreError, UsageError
 from modelshelf.store.store import Store
 from modelshelf.watching.poke import PokeSocket, poke
+from tests.logged import logged
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from modelshelf.errors import ModelshelfError
 
 CONFIG = """
 input_paths: {{shelf: {{path: {0}/models, type: LORA}}}}
@@ -180,6 +184,42 @@ def test_a_heartbeat_is_sent_and_a_question_answered_only_while_all_is_alive(
     assert (told.count("WATCHDOG=1"), answers) == (1, ["alive"])
 
 
+def test_a_house_that_is_not_open_lives_and_answers_nobody(foreground: Foreground, told: Told) -> None:
+    answers: list[str] = []
+    foreground._beat(foreground._house, foreground._round, lambda: answers.append("alive"))
+    assert (told.count("WATCHDOG=1"), answers) == (1, [])
+    foreground._open()
+    foreground._beat(foreground._house, foreground._round, lambda: answers.append("alive"))
+    assert answers == ["alive"]
+
+
+def test_a_round_that_is_held_for_minutes_is_told_of_once_and_costs_no_heartbeat(
+    foreground: Foreground, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    monkeypatch.setattr(room, "BEAT_PATIENCE_SECONDS", 0.01)
+    foreground._open()
+    gate, held = threading.Event(), Aside("round")
+    held.begin(partial(_wait_for, gate))
+
+    def beat() -> None:
+        foreground._beat(foreground._house, held, lambda: None)
+
+    with logged() as said:
+        beat()
+        assert not told.count("STATUS=watching 1 folder; nothing owed; its round")
+        monkeypatch.setattr(room, "LATE_SECONDS", 0.0)
+        beat()
+        beat()
+        gate.set()
+        held.wait(20)
+        beat()
+    assert [each["event"] for each in said if each["event"] == "round_held"] == ["round_held"]
+    standing = [field for field in told.fields if field.startswith("STATUS=")]
+    assert ["its round is held up" in field for field in standing][-2:] == [True, False]
+    assert told.count("WATCHDOG=1") == 4
+
+
 @pytest.mark.parametrize(("allowed", "wait_seconds"), [("20000000", 10), ("600000000", 30), ("", 30)])
 def test_a_heartbeat_comes_as_often_as_systemd_waits_for_it(
     allowed: str, wait_seconds: float, config_path: Path, monkeypatch: pytest.MonkeyPatch, codes: list[int]
@@ -242,6 +282,10 @@ def test_a_configuration_that_cannot_be_found_again_changes_nothing(
     assert told.count("READY=1") == 2
 
 
+def _wait_for(gate: threading.Event) -> None:
+    gate.wait(60)
+
+
 class _Refusing:
     def __init__(self, load_config: object) -> None:
         self.load_config = load_config
@@ -256,15 +300,18 @@ def test_a_clock_that_jumps_is_heeded_in_the_round(foreground: Foreground, monke
     assert heard == [-3600.0]
 
 
-def test_a_round_that_cannot_use_the_journal_is_left_for_the_next(
-    foreground: Foreground, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [DiskFull("full"), FileGone("the table of mounts is not there")])
+def test_a_round_that_meets_an_error_is_left_for_the_next(
+    error: ModelshelfError, foreground: Foreground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
-        raise DiskFull("full")
+        raise error
 
     monkeypatch.setattr(foreground._house, "mend", refuse)
-    foreground._go_round(foreground._house, 0.0)
+    with logged() as said:
+        foreground._go_round(foreground._house, 0.0)
     assert foreground._house.failure is None
+    assert [(each["event"], each["reason"]) for each in said] == [("round_not_finished", str(error))]
 
 
 def test_what_a_signal_writes_is_read_away(foreground: Foreground) -> None:

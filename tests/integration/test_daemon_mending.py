@@ -23,6 +23,8 @@ from modelshelf.store.store import Store
 from modelshelf.whereabouts import AWAY
 from modelshelf.worker.staff import Staff
 from tests import builders
+from tests.idle import is_idle
+from tests.logged import logged
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def test_a_watch_thread_that_died_is_replaced_and_what_it_missed_is_found(
         raise KeyError("a bug")
 
     house.open()
-    wait_until(house.is_idle)
+    wait_until(lambda: is_idle(house))
     monkeypatch.setattr(house.watch, "_hand_on", die)
     (tmp_path / "models" / "missed.safetensors").write_bytes(builders.lora(1))
     wait_until(lambda: not house.watch.is_alive())
@@ -120,12 +122,44 @@ def test_nobody_is_replaced_once_the_journal_is_lost_or_the_house_closes(house: 
     assert not any(worker.is_alive() for worker in house.workers)
 
 
+@pytest.mark.parametrize("part", ["demand_own", "look_around", "watch.is_alive", "settle_in"])
+def test_a_stop_in_the_middle_of_a_round_replaces_nobody(
+    part: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.open()
+    workers, watch = house.workers, house.watch
+
+    def close(*_: object) -> bool:
+        house.close()
+        return False
+
+    def close_for_good() -> bool:
+        monkeypatch.undo()
+        return close()
+
+    def close_and_settle() -> None:
+        house.close()
+        house._settle_in(house.places["shelf"])
+
+    owner, name, meanwhile = {
+        "demand_own": (house.store.database, "demand_own", close),
+        "look_around": (house._whereabouts, "look_around", close),
+        "watch.is_alive": (watch, "is_alive", close_for_good),
+        "settle_in": (house._whereabouts, "look_around", close_and_settle),
+    }[part]
+    monkeypatch.setattr(owner, name, meanwhile)
+    with logged() as said:
+        house.mend()
+    assert not {"watch_replaced", "worker_replaced", "folder_watched"} & {each["event"] for each in said}
+    assert (house.workers, house.watch) == (workers, watch)
+
+
 def test_a_mount_over_a_folder_is_noticed_and_its_device_gets_a_worker(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed: list[str] = []
     house.open()
-    wait_until(house.is_idle)
+    wait_until(lambda: is_idle(house))
     monkeypatch.setattr(house.watch, "renew", renewed.append)
     house.mend()
     assert renewed == []
@@ -193,7 +227,7 @@ def test_a_folder_whose_worker_is_held_is_asked_and_is_away_for_as_long_as_it_do
 ) -> None:
     answers = threading.Event()
     house.open()
-    wait_until(house.is_idle)
+    wait_until(lambda: is_idle(house))
     with monkeypatch.context() as held:
         held.setattr(Staff, "silent_devices", lambda _: {house.places["shelf"].traits.id})
         house.mend()
@@ -220,7 +254,7 @@ def test_a_machine_that_does_not_tell_its_mounts_is_served_all_the_same(
     monkeypatch.setattr(whereabouts, "mount_table", refuse)
     monkeypatch.setattr(whereabouts, "device_of", refuse)
     house.open()
-    wait_until(house.is_idle)
+    wait_until(lambda: is_idle(house))
     before = house.store.folders.state("shelf").last_scan_at
     house.mend()
     house.mend()
@@ -325,7 +359,7 @@ def test_a_journal_that_takes_nothing_back_does_not_keep_the_house_open(
 def test_a_bare_mount_point_with_a_stray_file_does_not_come_back_until_models_do(house: House, tmp_path: Path) -> None:
     house.open()
     assert notice(house, tmp_path, "known.safetensors")
-    wait_until(house.is_idle)
+    wait_until(lambda: is_idle(house))
     (tmp_path / "models").rename(tmp_path / "mounted")
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / ".keep").touch()

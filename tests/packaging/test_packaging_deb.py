@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NEEDS = ("python3-systemd", "systemd", "dbus")
+NEEDS = ("systemd", "dbus")
 CONFIGURATION = """
 input_paths:
   loras: {path: /srv/models, type: LORA}
@@ -190,6 +190,15 @@ def test_the_package_names_no_place_of_the_machine_that_built_it(deb: Path, tmp_
     patterns = [word for place in places for word in ("-e", place)]
     found = subprocess.run(["grep", "-rlF", *patterns, tmp_path / "root"], capture_output=True, text=True, check=False)
     assert found.stdout == ""
+
+
+def test_the_package_needs_no_python_module_of_debian(deb: Path, tmp_path: Path) -> None:
+    words = ["dpkg-deb", "--field", str(deb), "Depends"]
+    needs = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert {each.split()[0] for each in needs.split(",")} == {"python3", "systemd", "libc6"}
+    subprocess.run(["dpkg-deb", "--extract", deb, tmp_path], check=True)
+    links = [each for each in (tmp_path / "usr/lib/modelshelf").rglob("*") if each.is_symlink()]
+    assert [each for each in links if each.parent.name != "bin"] == []
 
 
 def test_the_package_keeps_debians_customs(deb: Path) -> None:

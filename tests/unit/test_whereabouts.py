@@ -43,7 +43,7 @@ def look(shelf: StepShelf, *, is_honest: bool = True) -> None:
     """Ask whether the folder is back."""
     place = shelf.places["loras"]
     place = replace(place, traits=replace(place.traits, is_honest=is_honest))
-    check_return(shelf.store, place, shelf.store.folders.state("loras"))
+    check_return(shelf.store, place, shelf.store.folders.state("loras"), shelf.clock.now())
 
 
 def test_a_folder_in_which_nothing_was_known_is_back_as_soon_as_it_is_there(shelf: StepShelf) -> None:
@@ -57,8 +57,21 @@ def test_a_stray_file_on_another_ground_brings_nothing_back(shelf: StepShelf) ->
     shelf.path("deep/one.safetensors").rename(shelf.path("stray.safetensors"))
     with pytest.raises(FolderOffline, match="none of 1 files"):
         look(shelf)
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    shelf.confirm_missing()
     look(shelf)
+
+
+def test_that_a_folder_does_not_answer_is_told_only_where_it_is_news(
+    shelf: StepShelf, rounds: Whereabouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        shelf.store.folders.set_offline("loras", "a scan found it away meanwhile", shelf.clock.now())
+        raise FolderOffline("it does not answer")
+
+    monkeypatch.setattr(rounds._patience, "ask", refuse)
+    rounds.question({"loras"})
+    assert shelf.events("folder_went_offline") == []
+    assert shelf.store.folders.state("loras").offline_reason == "it does not answer"
 
 
 def test_where_inodes_are_true_the_ground_is_enough(shelf: StepShelf) -> None:
@@ -129,8 +142,42 @@ def test_a_file_system_that_does_not_answer_brings_nothing_back(
     fill(shelf)
     shelf.store.holds.keep("loras", 100, [shelf.file("deep/one.safetensors").id], shelf.clock.now())
     monkeypatch.setattr(rounds._patience, "ask", refuse)
-    rounds.look_around()
+    rounds._look_for_held()
     assert owed(shelf) == []
+
+
+def test_a_folder_that_lies_elsewhere_because_a_directory_above_it_was_renamed_is_watched_anew_and_scanned(
+    shelf: StepShelf, rounds: Whereabouts, settled: list[str]
+) -> None:
+    fill(shelf)
+    rounds.look_around()
+    assert (owed(shelf), settled) == ([], [])
+    (shelf.root / "loras").rename(shelf.root / "old")
+    (shelf.root / "loras").mkdir()
+    rounds.look_around()
+    assert (owed(shelf), settled) == (["loras"], ["loras"])
+
+
+def test_a_folder_whose_link_leads_elsewhere_now_is_watched_anew_and_scanned(
+    shelf: StepShelf, rounds: Whereabouts, settled: list[str]
+) -> None:
+    (shelf.root / "loras").rename(shelf.root / "one")
+    (shelf.root / "two").mkdir()
+    (shelf.root / "loras").symlink_to("one")
+    rounds.look_around()
+    assert (owed(shelf), settled) == ([], [])
+    (shelf.root / "loras").unlink()
+    (shelf.root / "loras").symlink_to("two")
+    rounds.look_around()
+    assert (owed(shelf), settled) == (["loras"], ["loras"])
+
+
+def test_a_folder_whose_path_is_gone_is_scanned_which_says_so(
+    shelf: StepShelf, rounds: Whereabouts, settled: list[str]
+) -> None:
+    (shelf.root / "loras").rename(shelf.root / "old")
+    rounds.look_around()
+    assert (owed(shelf), settled) == (["loras"], [])
 
 
 def test_a_mount_that_comes_inside_a_folder_has_it_watched_anew_and_scanned(

@@ -22,8 +22,6 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from modelshelf.civitai.answers import QuestionRefused
 from modelshelf.domain.display import readable
 
-_LOCAL_NAMES = ("localhost", ".localhost")
-
 
 class Reach:
     """Which hosts may be asked. `home_host` is the one that the configuration names: always."""
@@ -33,7 +31,7 @@ class Reach:
 
     def require_name(self, host: str) -> None:
         """Raise QuestionRefused for a host that is an inner address, or a name for this machine, as it is written."""
-        is_inside = is_inner(host) if _is_address(host) else host.endswith(_LOCAL_NAMES)
+        is_inside = is_inner(host) if _is_address(host) else host == "localhost" or host.endswith(".localhost")
         if is_inside and not self._is_permitted(host):
             raise self._refusal(host)
 

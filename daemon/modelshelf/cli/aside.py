@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Self
 
 from modelshelf import systemd
 from modelshelf.cli.exits import Exit
+from modelshelf.logs import get_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+log = get_log(__name__)
 
 LEAVE_SECONDS = 9.0
 """How long a stop may take in all; a person, and most service managers, wait ten."""
@@ -26,6 +30,7 @@ class Aside:
     def __init__(self, name: str) -> None:
         self._name = name
         self._thread: threading.Thread | None = None
+        self._began_at: float | None = None
         self._next: Callable[[], None] | None = None
         self._lock = threading.Lock()
 
@@ -43,9 +48,19 @@ class Aside:
         if thread is not None:
             thread.join(seconds)
 
+    def held_seconds(self) -> float:
+        """Tell for how long what goes on now has done so; 0 where nothing does."""
+        began_at = self._began_at
+        return 0.0 if began_at is None else time.monotonic() - began_at
+
     def _work_off(self) -> None:
         while (action := self._take()) is not None:
-            action()
+            self._began_at = time.monotonic()
+            try:
+                action()
+            except Exception:  # what `main` is to its own thread: of the five, that one
+                log.exception("aside_stumbled", at=self._name)
+            self._began_at = None
 
     def _take(self) -> Callable[[], None] | None:
         with self._lock:

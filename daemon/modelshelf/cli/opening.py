@@ -153,8 +153,9 @@ class Opening:
         mode = os.R_OK | os.X_OK | (os.W_OK if is_writing else 0)
         if not os.access(directory, mode):
             raise _not_yours(directory)
-        if is_writing and self.store_path.exists() and self.store_path.stat().st_uid != os.geteuid():
-            raise _not_yours(self.store_path)
+        owned = self.store_path if self.store_path.exists() else directory  # a new store is for who owns its directory
+        if is_writing and owned.stat().st_uid != os.geteuid():
+            raise _not_yours(owned)
 
     def log_to_stderr(self) -> None:
         """Let events be seen, from DEBUG up: what `--debug` means."""

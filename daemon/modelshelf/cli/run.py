@@ -42,6 +42,9 @@ CLOCK_JUMP_SECONDS = 5.0
 BEAT_PATIENCE_SECONDS = 2.0
 """How long a heartbeat waits for the round, which may just have something to mend."""
 
+LATE_SECONDS = 300.0
+"""A round that has gone on for so long is told of: a dead mount may hold it for ever."""
+
 
 class Foreground:
     """The main thread of the daemon: signals, pokes from other processes, a round every half minute.
@@ -68,6 +71,7 @@ class Foreground:
         self._house = House(self._config, self._store)
         self._house.on_failure = self._wake
         self._round = Aside("round")
+        self._is_round_late = False
         self._is_open = False
 
     def run(self) -> None:
@@ -178,22 +182,33 @@ class Foreground:
             if abs(jump_seconds) > CLOCK_JUMP_SECONDS:
                 house.heed_clock(jump_seconds)
             house.mend()
-        except TransientError as error:
-            log.warning("round_not_finished", reason=str(error))
         except StoreError as error:
             house.fail(error)
+        except ModelshelfError as error:
+            log.warning("round_not_finished", reason=str(error))
 
     def _beat(self, house: House, current_round: Aside, answer: Callable[[], None]) -> None:
         """Tell systemd, and whoever asked, that all is alive; what the round can mend it mends first.
 
-        A house that cannot open yet only waits.
+        A house that cannot open yet only waits: it lives, and answers nobody. A round that is held costs no heartbeat.
         """
+        if not self._is_open:
+            if house.store.database.is_alive():
+                systemd.heartbeat()
+            return
         current_round.wait(BEAT_PATIENCE_SECONDS)
-        if house.is_alive() if self._is_open else house.store.database.is_alive():
+        if house.is_alive():
             systemd.heartbeat()
             answer()
-        if self._is_open:
-            self._standing.tell(house)
+        self._standing.tell(house, *self._doubts_of(current_round))
+
+    def _doubts_of(self, current_round: Aside) -> list[str]:
+        """Give what a person should know of a round; the log is told once of one that is late."""
+        seconds = current_round.held_seconds()
+        was_late, self._is_round_late = self._is_round_late, seconds > LATE_SECONDS
+        if self._is_round_late and not was_late:
+            log.warning("round_held", seconds=round(seconds))
+        return ["its round is held up, perhaps by a mount that does not answer"] if self._is_round_late else []
 
     def _load_for_this_state(self) -> Config:
         config = self._opening.load_config()

@@ -8,7 +8,6 @@ from modelshelf import systemd
 from modelshelf.cli.wording import count_text
 from modelshelf.daemon import NETWORK_KINDS
 from modelshelf.domain.display import readable
-from modelshelf.domain.task import TaskState
 from modelshelf.errors import ModelshelfError
 from modelshelf.shelf.room import room_at
 
@@ -30,15 +29,15 @@ class Standing:
         self.remark: str | None = None
         self._said: str | None = None
 
-    def tell(self, house: House) -> None:
-        """Say it; while the journal does not answer the last sentence stands."""
+    def tell(self, house: House, *remarks: str) -> None:
+        """Say it, and `remarks` for this once; while the journal does not answer the last sentence stands."""
         if not systemd.is_heard():
             return
         try:
             text = sentence(house)
         except ModelshelfError:
             return
-        text = "; ".join([text, self.remark] if self.remark else [text])
+        text = "; ".join([text, *([self.remark] if self.remark else []), *remarks])
         if text != self._said:
             systemd.status(text)
             self._said = text
@@ -68,7 +67,7 @@ def _owed_text(house: House) -> str:
 
 
 def _given_up(house: House) -> list[str]:
-    count = sum(task.state is TaskState.FAILED for task in house.store.journal.failures())
+    count = house.store.journal.given_up()
     return [f"{count_text(count, 'task', 'tasks')} given up"] if count else []
 
 

@@ -75,6 +75,11 @@ def program() -> list[str]:
     return [str(beside)] if beside.is_file() else [sys.executable, "-P", "-m", "modelshelf"]
 
 
+def _run_from() -> tuple[Path, ...]:
+    """Give where the program lies: its environment, the interpreter that this one borrows, and an editable checkout."""
+    return Path(sys.prefix), Path(sys.base_prefix), _TEMPLATES.parents[1]
+
+
 def files_for_machine(config: Config, places: Places) -> dict[Path, str]:
     """Give the files of a service of the machine and their texts; the unit itself only where no package brought it."""
     path = _config_path(config)
@@ -82,7 +87,7 @@ def files_for_machine(config: Config, places: Places) -> dict[Path, str]:
         raise UsageError(
             f"the packaged service reads {SYSTEM_CONFIG}, and not {readable(path)}: put the configuration there"
         )
-    files = {places.drop_in: drop_in(config, () if places.is_packaged else (Path(sys.prefix), path))}
+    files = {places.drop_in: drop_in(config, () if places.is_packaged else (*_run_from(), path))}
     if not places.is_packaged:
         files[places.unit] = _unit(UNIT, f"{PACKAGED} --config {SYSTEM_CONFIG}", path)
         if places.users is not None:

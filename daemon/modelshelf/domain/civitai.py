@@ -71,11 +71,6 @@ class ModelVersion:
     images: tuple[RemoteImage, ...]
     body: JsonObject
 
-    def file_with(self, sha256: str) -> RemoteFile | None:
-        """Give the listed file with this SHA256, None where Civitai lists none (replaced, hidden or archived)."""
-        wanted = sha256.upper()
-        return next((each for each in self.files if each.hashes.get("SHA256") == wanted), None)
-
 
 @dataclass(frozen=True, slots=True)
 class License:

@@ -46,8 +46,8 @@ class Courier:
         try:
             answer, _ = postman.communicate(order, timeout=self._patience_seconds)
         except subprocess.TimeoutExpired:
-            postman.kill()
-            postman.communicate()
+            with postman:  # whose pipes are closed, and not read to their end: a child of it may hold them open
+                postman.kill()
             return Receipt(label, is_sent=False, reason=f"no answer within {self._patience_seconds:g} seconds")
         return _receipt(label, answer, postman.returncode)
 

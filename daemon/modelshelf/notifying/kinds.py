@@ -18,6 +18,9 @@ class Kind:
     is_urgent: bool = False
 
 
+BEGUN_ANEW = "store_begun_anew"
+"""The loss of everything that was known, who had been told what included."""
+
 KINDS = {
     kind.event: kind
     for kind in (
@@ -32,6 +35,7 @@ KINDS = {
         Kind(
             "mount_point_lost", Notice.OFFLINE, "mount gone from a folder", "mounts gone from folders", is_urgent=True
         ),
+        Kind(BEGUN_ANEW, Notice.CORRUPT, "catalog lost and begun anew", "catalogs lost and begun anew", is_urgent=True),
         Kind("store_restored", Notice.CORRUPT, "damaged catalog restored", "damaged catalogs restored", is_urgent=True),
         Kind("disk_filled_up", Notice.DISK_FULL, "disk nearly full", "disks nearly full", is_urgent=True),
         Kind("file_found_broken", Notice.CORRUPT, "broken file", "broken files", is_urgent=True),

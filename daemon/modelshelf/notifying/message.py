@@ -76,7 +76,7 @@ def _name_of(store: Store, event: Event) -> str:
         file = store.files.get(event.file_id)
         name = os.path.basename(file.path) if file is not None else b"a file that is no longer known"
         return shortened(inert(name), LONGEST_NAME)
-    named = (event.folder_id, event.details.get("path"), event.details.get("backup"))
+    named = (event.folder_id, event.details.get("path"), event.details.get("backup") or event.details.get("set_aside"))
     return shortened(inert(": ".join(str(each) for each in named if each)), LONGEST_NAME)
 
 

@@ -13,7 +13,7 @@ from modelshelf.domain.notice import Notice
 from modelshelf.errors import ModelshelfError
 from modelshelf.logs import get_log
 from modelshelf.notifying.courier import Courier
-from modelshelf.notifying.kinds import KINDS
+from modelshelf.notifying.kinds import BEGUN_ANEW, KINDS
 from modelshelf.notifying.message import compose
 
 if TYPE_CHECKING:
@@ -88,23 +88,25 @@ class Notifications:
     _thread: threading.Thread | None = field(default=None, init=False)
 
     def open(self) -> None:
-        """Find where each target was told last; a new one begins with what happens from now on."""
-        events, last_id = self.store.events, self.store.events.last_id()
+        """Find where each target was told last; a new one begins with what happens from now on.
+
+        Where the store was begun anew all of them are new, and begin with that.
+        """
+        events, begin_at = self.store.events, self._begin_at()
         with self.store.database.transaction():
             events.forget_readers([reader_of(target) for target in self.settings.targets])
             for target in dict.fromkeys(self.settings.targets):
                 position = events.position(reader_of(target))
                 if position is None:
-                    events.keep_position(reader_of(target), last_id)
-                known = last_id if position is None else position
+                    events.keep_position(reader_of(target), begin_at)
+                known = begin_at if position is None else position
                 self._subscribers.append(Subscriber(target, known, known))
 
     def go_round(self) -> None:
-        """Begin to tell what is due, if nothing is being told; asks no server and waits for nothing."""
-        if not self._subscribers or self.courier.is_stopped:
+        """Look at the disks, whoever is told; begin to tell what is due, if nothing is being told. Asks no server."""
+        if self.courier.is_stopped:
             return
-        if Notice.DISK_FULL in self.settings.notices:
-            self.free_space.look()
+        self.free_space.look()
         if self._is_telling() or self.settings.is_quiet(self.clock.now()):
             return
         due = [(subscriber, news) for subscriber in self._subscribers if (news := self._due_for(subscriber))]
@@ -120,6 +122,13 @@ class Notifications:
         for subscriber in self._subscribers:
             if subscriber.position != subscriber.kept_position:
                 self._keep(subscriber)
+
+    def _begin_at(self) -> int:
+        """Give the event after which a new target is told."""
+        events = self.store.events
+        is_known = any(events.position(reader_of(target)) is not None for target in self.settings.targets)
+        lost = [] if is_known else events.news(0, (BEGUN_ANEW,))
+        return lost[0].last_id - 1 if lost else events.last_id()
 
     def _is_telling(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
@@ -146,27 +155,36 @@ class Notifications:
         for subscriber, news in due:
             if self.courier.is_stopped:
                 return
+            delay = self._put_off(subscriber)
             try:
-                self._tell_one(subscriber, news)
-            except ModelshelfError as error:
-                log.warning("notification_not_sent", reason=str(error))
+                self._tell_one(subscriber, news, delay)
+            except (ModelshelfError, OSError, LookupError, TypeError, ValueError) as error:
+                bug = None if isinstance(error, ModelshelfError) else error
+                log.warning("notification_not_sent", reason=str(error), again_in_seconds=delay, exc_info=bug)
 
-    def _tell_one(self, subscriber: Subscriber, news: Sequence[News]) -> None:
+    def _put_off(self, subscriber: Subscriber) -> float:
+        """Let a target wait before it is told; gives for how long. Told, it waits no more.
+
+        What goes wrong in whatever way costs this target a turn, and none of the others.
+        """
+        delay = AGAIN_AFTER_SECONDS[min(subscriber.failures, len(AGAIN_AFTER_SECONDS) - 1)]
+        subscriber.failures += 1
+        subscriber.not_before = self.clock.monotonic() + delay
+        return delay
+
+    def _tell_one(self, subscriber: Subscriber, news: Sequence[News], delay: float) -> None:
         message = compose(self.store, news, subscriber.position)
         receipt = self.courier.carry(subscriber.target, message)
         if self.courier.is_stopped and not receipt.is_sent:
             return
-        now = self.clock.monotonic()
         if not receipt.is_sent:
-            delay = AGAIN_AFTER_SECONDS[min(subscriber.failures, len(AGAIN_AFTER_SECONDS) - 1)]
-            subscriber.failures += 1
-            subscriber.not_before = now + delay
+            subscriber.not_before = self.clock.monotonic() + delay
             log.warning("notification_not_sent", target=receipt.label, reason=receipt.reason, again_in_seconds=delay)
             return
         subscriber.failures, subscriber.not_before = 0, -math.inf
         subscriber.position = max(each.last_id for each in news)
         if is_urgent(news):
-            subscriber.alarmed_at = now
+            subscriber.alarmed_at = self.clock.monotonic()
         log.info("notification_sent", target=receipt.label, subject=message.subject)
         self._keep(subscriber)
 

@@ -1,4 +1,4 @@
-"""Write down what a scan did not find: as missing, or, where too much vanished at once, as held back."""
+"""Write down what is not there: a folder as offline, files as missing or, where too much vanished at once, as held back."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ BRAKE_SHARE = 0.1
 SAMPLE_FILES = 16
 SECOND_SIGHT = timedelta(seconds=10)
 """Where a look at a part finds too much gone, the whole folder is looked at first: the files may only have moved."""
+
+
+def note_offline(store: Store, folder_id: str, reason: str, now: datetime) -> None:
+    """Record that a folder is away; it is told only where that is news."""
+    with store.database.transaction():
+        if not store.folders.set_offline(folder_id, reason, now):
+            return
+        store.events.add("folder_went_offline", now, folder_id=folder_id, details={"reason": reason})
+    log.warning("folder_went_offline", folder=folder_id, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from modelshelf.shelf.presence import check_presence, ground_of, is_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from modelshelf.domain.folder import Folder
     from modelshelf.domain.ground import Ground
@@ -32,7 +33,7 @@ class Footing:
 
     `is_known`: its files were last seen on this very ground. `is_elsewhere`: on another file system, so that inodes and ctimes
     of then mean nothing now. `lost`: directories that were mounts of their own and are none now, with the reason why nothing in
-    them is judged. `is_confirmed`: a person said that what is not there is gone.
+    them is judged. `is_confirmed`: a person said, of this ground and lately, that what is not there is gone.
     """
 
     absolute: bytes
@@ -52,16 +53,21 @@ class Footing:
         return any(is_within(path, each) for each in self.lost)
 
 
-def find_footing(store: Store, folder: Folder) -> Footing:
+def find_footing(store: Store, folder: Folder, now: datetime | None = None) -> Footing:
     """Give what the folder stands on; FolderOffline unless it is there, and the one that was.
 
     Where the ground is not the one on which its files were last seen, one of them must be seen: a reboot may give every disk
-    another number, but an unmounted one shows none of them, whatever else was put on its bare mount point.
+    another number, but an unmounted one shows none of them, whatever else was put on its bare mount point. A person's word
+    to the contrary is for the scan alone, which gives `now`; all else waits for what that records.
     """
-    is_confirmed = store.holds.is_confirmed(folder.id)
-    check_presence(folder, 0 if is_confirmed else store.folders.state(folder.id).file_count)
+    confirmed = None if now is None else store.holds.confirmed_ground(folder.id, now)
+    file_count = store.folders.state(folder.id).file_count
+    check_presence(folder, file_count if confirmed is None else 0)
     absolute = os.path.realpath(os.fsencode(folder.path))
     mounts, ground, known = mounts_around(absolute), ground_of(folder), store.grounds.of(folder.id)
+    is_confirmed = ground == confirmed
+    if not is_confirmed and confirmed is not None:
+        check_presence(folder, file_count)
     if ground != known and not is_confirmed:
         _demand_witness(folder, _drawn(store, folder, mounts, WITNESSES))
     return Footing(

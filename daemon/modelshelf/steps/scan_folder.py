@@ -17,7 +17,7 @@ from modelshelf.shelf.spelling import is_misspelled
 from modelshelf.shelf.walk import walk
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.sidecars.names import possible_stems
-from modelshelf.steps.absence import Absences
+from modelshelf.steps.absence import Absences, note_offline
 from modelshelf.steps.beside import PAGE_SUFFIX, NamesBeside, by_stem, from_text, stat_if_there, stats_of
 from modelshelf.steps.footing import check_footing, check_witness, find_footing, is_within
 from modelshelf.steps.looking import Fate, Looker
@@ -72,7 +72,7 @@ class ScanFolder:
             return Away(place.folder.id, str(error))
 
     def _sweep(self, task: Task, place: Place, reins: Reins) -> Sweep:
-        footing = find_footing(self.store, place.folder)
+        footing = find_footing(self.store, place.folder, self.clock.now())
         looker = Looker(
             self.store,
             self.places,
@@ -252,16 +252,10 @@ class ScanFolder:
         new: list[NewTask] = []
         for each in done:
             if isinstance(each.result, Away):
-                self._record_away(each.result)
+                note_offline(self.store, each.result.folder_id, each.result.reason, self.clock.now())
             else:
                 new += self._record_sweep(each.result)
         return new
-
-    def _record_away(self, away: Away) -> None:
-        now = self.clock.now()
-        if self.store.folders.set_offline(away.folder_id, away.reason, now):
-            log.warning("folder_went_offline", folder=away.folder_id, reason=away.reason)
-            self.store.events.add("folder_went_offline", now, folder_id=away.folder_id, details={"reason": away.reason})
 
     def _record_sweep(self, sweep: Sweep) -> list[NewTask]:
         task, folder_id, now = sweep.task, sweep.place.folder.id, self.clock.now()

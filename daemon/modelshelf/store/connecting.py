@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from glob import escape
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,8 @@ def draft_of(destination: Path, name: str) -> Iterator[Path]:
     except OSError as error:
         raise translate_os_error(error, destination, "write") from error
     finally:
-        _remove_drafts(directory, name)
+        with suppress(OSError):  # the next one removes what is left, or says why it cannot
+            _remove_drafts(directory, name)
 
 
 def sync_directory(directory: Path) -> None:

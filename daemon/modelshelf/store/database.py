@@ -42,6 +42,7 @@ class Database:
         self._failure: BaseException | None = None
         self._is_sync_owed = False
         self._generation: int | None = None
+        self._identity = _identity_of(path)
 
     @classmethod
     def open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
@@ -88,7 +89,13 @@ class Database:
             return True
 
     def demand_own(self) -> None:
-        """Raise StoreError where another process has taken the store over, TransientError where it cannot be told now."""
+        """Raise StoreError where the store is another process's now, or not at its path any more.
+
+        A state directory that was moved or removed takes the lock with it, so that a second daemon could begin beside this
+        one. TransientError where it cannot be told now.
+        """
+        if _identity_of(self.path) != self._identity:
+            raise StoreError(f"{readable(self.path)} was moved or removed while it was in use: start again")
         with self.transaction():
             pass
 
@@ -189,3 +196,14 @@ def _first(cursor: sqlite3.Cursor) -> sqlite3.Row | None:
         return row
     finally:
         cursor.close()
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Give which file lies at the path, None for none."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise translate_os_error(error, path, "look at") from error
+    return status.st_dev, status.st_ino

@@ -19,7 +19,7 @@ from modelshelf.store.journal import Journal
 from modelshelf.store.migrations import MIGRATIONS, migrate
 from modelshelf.store.opening import schema_version
 from modelshelf.store.soundness import examine
-from modelshelf.store.translation import translated
+from modelshelf.store.translation import translate_os_error, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,11 @@ SETS_KEPT = 3
 
 CORRUPT = "corrupt"
 REPLACED = "replaced"
+
+
+def condemnation(store: Path) -> Path:
+    """Give the file that, where it is, has the next start set the store aside."""
+    return store.with_name(f"{store.name}.condemned")
 
 
 def first_good(backups: Sequence[Backup]) -> tuple[Backup | None, list[str]]:
@@ -55,8 +60,9 @@ def first_good(backups: Sequence[Backup]) -> tuple[Backup | None, list[str]]:
 def put_in_place(store: Path, backup: Backup | None, word: str, now: datetime) -> Path | None:
     """Set the store aside as `<store>.<word>-<stamp>` and put a good backup in its place; gives what was set aside.
 
-    Without a backup it begins anew. Every folder's scan is owed afterwards. The caller holds the state lock. A kill leaves
-    the old store, if perhaps without its WAL, or the new one; a full disk leaves all as it was.
+    Without a backup it begins anew. Whatever the old store was condemned for is not said of the new one. Every folder's scan
+    is owed afterwards. The caller holds the state lock. A kill leaves the old store, if perhaps without its WAL, or the new
+    one; a full disk leaves all as it was.
     """
     with draft_of(store, store.name) as draft:
         if backup is None:
@@ -65,6 +71,7 @@ def put_in_place(store: Path, backup: Backup | None, word: str, now: datetime) -
             copy(backup.path, draft)
         aside = _set_aside(store, f"{store.name}.{word}-{now:%Y%m%dT%H%M%SZ}")
         _forget_older(store, word, aside)
+    _acquit(store)
     _owe_scans(store, backup, aside, now)
     return aside
 
@@ -99,6 +106,13 @@ def _set_aside(store: Path, name: str) -> Path | None:
     except OSError:  # a file system without hard links
         store.rename(aside)
     return aside
+
+
+def _acquit(store: Path) -> None:
+    try:
+        condemnation(store).unlink(missing_ok=True)
+    except OSError as error:
+        raise translate_os_error(error, condemnation(store), "remove") from error
 
 
 def _forget_older(store: Path, word: str, aside: Path | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.ground import Ground
 from modelshelf.store.columns import from_epoch, id_list, to_epoch
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 RECENT = timedelta(hours=1)
 """Files that went missing within this time count as one disappearance: `rm -r` is seen directory by directory."""
 
+HONOURED = timedelta(hours=1)
+"""So long a person's word waits for its scan: what is gone much later is not what the person saw gone."""
+
 _KEEP = """INSERT INTO holds (folder_id, held_since, file_count, sample) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (folder_id) DO UPDATE SET
         held_since = coalesce(held_since, excluded.held_since), file_count = ?3, sample = ?4
     WHERE (held_since IS NOT NULL, file_count, sample) IS NOT (1, ?3, ?4)"""
-_CONFIRM = """INSERT INTO holds (folder_id, confirmed_at) VALUES (?, ?)
-    ON CONFLICT (folder_id) DO UPDATE SET confirmed_at = excluded.confirmed_at"""
+_CONFIRM = """INSERT INTO holds (folder_id, confirmed_at, confirmed_ground) VALUES (?, ?, ?) ON CONFLICT (folder_id)
+    DO UPDATE SET confirmed_at = excluded.confirmed_at, confirmed_ground = excluded.confirmed_ground"""
+_CONFIRMED = "SELECT confirmed_ground FROM holds WHERE folder_id = ? AND confirmed_at > ? AND confirmed_at < ?"
 _COPY = "SELECT 1 FROM files c WHERE c.content_id = f.content_id AND c.missing_since IS NULL"
 _RECENT = f"""SELECT count(*) AS count FROM files f WHERE folder_id = :folder AND missing_since > :since
     AND missing_since > coalesce((SELECT cleared_at FROM holds WHERE folder_id = :folder), 0)
@@ -80,14 +85,15 @@ class Holds:
         """Count those of these vanished files whose bytes are not known to lie elsewhere: moved by copying, say."""
         return int(self._database.rows(_UNEXPLAINED, (id_list(file_ids),))[0]["count"])
 
-    def confirm(self, folder_id: str, now: datetime) -> None:
-        """Take a person's word for it: what the next scan of the whole folder does not find is gone."""
-        self._database.execute(_CONFIRM, (folder_id, to_epoch(now)))
+    def confirm(self, folder_id: str, ground: Ground, now: datetime) -> None:
+        """Take a person's word for it: what the next scan of the whole folder does not find on this ground is gone."""
+        self._database.execute(_CONFIRM, (folder_id, to_epoch(now), ground.text))
 
-    def is_confirmed(self, folder_id: str) -> bool:
-        """Tell whether a person's word waits for its scan."""
-        sql = "SELECT 1 FROM holds WHERE folder_id = ? AND confirmed_at IS NOT NULL"
-        return self._database.row(sql, (folder_id,)) is not None
+    def confirmed_ground(self, folder_id: str, now: datetime) -> Ground | None:
+        """Give the ground of which a person gave a word that still waits for its scan; None where no such word holds now."""
+        limits = (to_epoch(now - HONOURED), to_epoch(now + HONOURED))  # the clock may have been set back since
+        row = self._database.row(_CONFIRMED, (folder_id, *limits))
+        return None if row is None else Ground.from_text(row["confirmed_ground"])
 
     def settle(self, folder_id: str, now: datetime) -> None:
         """The scan that the person's word was for is recorded at `now`: what comes after it is counted anew."""

@@ -181,6 +181,10 @@ class Journal:
         """Give the tasks that were given up, and those that failed and wait to be tried again."""
         return [task_from(row) for row in self._database.rows(sql.FAILURES)]
 
+    def given_up(self) -> int:
+        """Count the tasks that were given up."""
+        return int(self._database.rows(sql.GIVEN_UP)[0]["count"])
+
     def bring_back(self, task_ids: Collection[int] | None, now: datetime) -> int:
         """Queue failed or waiting tasks at once, as if they had never failed; None for all that `failures` gives."""
         parameters = {"ids": None if task_ids is None else id_list(task_ids), "now": to_epoch(now)}

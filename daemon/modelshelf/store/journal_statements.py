@@ -99,4 +99,6 @@ BRING_BACK = f"""UPDATE tasks SET state = 'queued', attempts = 0, queued_at = :n
 
 FAILURES = "SELECT * FROM tasks WHERE attempts > 0 AND state IN ('failed', 'queued') ORDER BY id"
 
+GIVEN_UP = "SELECT count(*) AS count FROM tasks WHERE attempts > 0 AND state = 'failed'"
+
 IS_OWED = "SELECT 1 FROM tasks WHERE kind = ? AND subject = ? AND state != 'failed' LIMIT 1"

@@ -12,7 +12,7 @@ from modelshelf.store.backups import INTERVAL, backups_of
 from modelshelf.store.columns import to_epoch
 from modelshelf.store.connecting import connect
 from modelshelf.store.database import Database
-from modelshelf.store.healing import CORRUPT, first_good, put_in_place
+from modelshelf.store.healing import CORRUPT, condemnation, first_good, put_in_place
 from modelshelf.store.local_disk import MOUNTS, require_local_disk
 from modelshelf.store.migrations import MIGRATIONS
 from modelshelf.store.opening import schema_version
@@ -70,15 +70,11 @@ def condemn(path: Path) -> None:
     Checks do not look into values, and a daemon that meets the same damage at each start would never get any further.
     """
     with suppress(OSError):
-        _condemnation(path).touch(mode=0o600)
-
-
-def _condemnation(path: Path) -> Path:
-    return path.with_name(f"{path.name}.condemned")
+        condemnation(path).touch(mode=0o600)
 
 
 def _demand_uncondemned(path: Path) -> None:
-    if _condemnation(path).exists():
+    if condemnation(path).exists():
         raise damaged(path, "damage was met while it was used")
 
 
@@ -103,7 +99,6 @@ def _heal(path: Path, error: StoreDamaged, clock: Clock) -> None:
     log.critical("store_found_damaged", path=readable(path), reason=str(error))
     backup, _ = first_good(_trusted(path, now))
     aside = put_in_place(path, backup, CORRUPT, now)
-    _condemnation(path).unlink(missing_ok=True)
     set_aside = readable(aside) if aside else None
     if backup is None:
         log.critical("store_begun_anew", set_aside=set_aside)
@@ -115,7 +110,7 @@ def _heal(path: Path, error: StoreDamaged, clock: Clock) -> None:
 def _trusted(path: Path, now: datetime) -> list[Backup]:
     """Give the backups to try; where one was restored within a day and is condemned again, only older ones than that."""
     found = backups_of(path, now)
-    if not _condemnation(path).exists():
+    if not condemnation(path).exists():
         return found
     names = [backup.path.name for backup in found]
     restored = _restored_since(path, now - INTERVAL)

@@ -263,7 +263,7 @@ class SafeGroup(InotifyWatchGroup):
         }
         for number in reasons.keys() - self._problems.keys():
             self._report(reasons[number])
-        self._problems |= reasons
+        self._problems = {**self._problems, **reasons}  # a new one: another thread may be reading the old
 
     def _tree(self, top: bytes) -> Iterator[bytes]:
         """Give `top` and what is below it; each is to be watched before the next is asked for, so that none slips by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.folder import Coverage
@@ -26,11 +27,15 @@ log = get_log(__name__)
 RETRY_SECONDS = 5.0
 """How long marks wait when the journal could not take them."""
 
+WALK_SECONDS = 5.0
+"""How long is waited for a folder's directories to be watched: a mount among them may never answer."""
+
 
 class Watch(threading.Thread):
     """One thread that turns marks into tasks; `ring` wakes the workers after that.
 
-    What should be heard and is not, for want of inotify watches say, is scanned every `poll_seconds` instead.
+    What should be heard and is not, for want of inotify watches say, is scanned every `poll_seconds` instead. Whatever
+    looks at a disk does so in a thread of its own, and is waited for only a little.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Watch(threading.Thread):
         self._deaf_until: dict[str, float] = {}
         self._coverage: dict[str, Coverage | None] = {}
         self._patience = Patience()
+        self._walks = Patience(WALK_SECONDS)
         self._stopping = threading.Event()
 
     def open(self) -> None:
@@ -60,8 +66,8 @@ class Watch(threading.Thread):
         """Stop the observers and the thread, those of them that were started."""
         self._stopping.set()
         self._dirty.wake()
-        for observer in [*self._observers.values()]:
-            observer.stop()
+        for folder_id, observer in [*self._observers.items()]:
+            self._end(folder_id, observer)
         if self.ident is not None:
             self.join(timeout=5)
 
@@ -94,8 +100,8 @@ class Watch(threading.Thread):
     def _listen_again(self, place: Place) -> None:
         observer = self._observers.get(place.folder.id)
         if observer is not None and observer.is_alive():
-            observer.watch_the_rest()
             self._put_off(place.folder.id)
+            self._walk(place.folder.id, observer.watch_the_rest)
         else:
             self._observe(place)
         self._dirty.mark(place.folder.id, WHOLE, DirtyReach.TREE)
@@ -133,14 +139,30 @@ class Watch(threading.Thread):
         folder_id = place.folder.id
         old = self._observers.pop(folder_id, None)
         if old is not None:
-            old.stop()
+            self._end(folder_id, old)
         self._deaf_until.pop(folder_id, None)
-        if place.has_events:
-            self._start_observer(place)
-        else:
+        if not place.has_events:
             self._note_coverage(folder_id, None)
+        else:
+            self._walk(folder_id, lambda: self._start_observer(place))
+
+    def _end(self, folder_id: str, observer: FolderObserver) -> None:
+        """Stop an observer; one that a mount holds stops when that lets go."""
+        with suppress(FolderOffline):
+            Patience().ask(folder_id, observer.stop)
+
+    def _walk(self, folder_id: str, walk: Callable[[], None]) -> None:
+        """Walk through a folder's directories; where a mount holds that up it goes on by itself, and scans have to do."""
+        try:
+            self._walks.ask(folder_id, walk)
+        except FolderOffline as error:
+            reason = f"not all directories could be watched: {error}"
+            log.warning("folder_not_watched", folder=folder_id, reason=reason)
+            self._put_off(folder_id)
+            self._note_coverage(folder_id, Coverage(0, 0, reason))
 
     def _start_observer(self, place: Place) -> None:
+        """Start an observer and take it on; of one that a mount held for long, what it missed is scanned."""
         folder_id = place.folder.id
         observer = FolderObserver(place.folder, place.intake, self._dirty.mark, self._doubt)
         try:
@@ -151,9 +173,14 @@ class Watch(threading.Thread):
                 self._put_off(folder_id)
                 self._note_coverage(folder_id, Coverage(0, 0, str(error)))
             return
+        is_late = self._deaf_until.pop(folder_id, None) is not None
         self._observers[folder_id] = observer
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._places.get(folder_id) is not place:
+            self._observers.pop(folder_id, None)
             observer.stop()
+            return
+        if is_late:
+            self._dirty.mark(folder_id, WHOLE, DirtyReach.TREE)
         if observer.is_short_of_watches:
             self._put_off(folder_id)
         log.info(

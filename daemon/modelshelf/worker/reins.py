@@ -30,8 +30,12 @@ class WorkerReins:
         self.heard_at = hall.clock.monotonic()
 
     def check(self) -> None:
-        """Raise `Interrupted` if the work in hand must be given back now."""
+        """Raise `Interrupted` if the work in hand must be given back now; whoever asks lives."""
         self.heard_at = self._hall.clock.monotonic()
+        self.demand_leave()
+
+    def demand_leave(self) -> None:
+        """Ask as `check` does, for somebody who may be mute: no sign of life."""
         if self._hall.stopping.is_set():
             raise Interrupted
 
@@ -48,7 +52,7 @@ class WorkerReins:
         """Give what `function` gives; for a suspect it is called in a process of its own, and ReaderDied tells that it died."""
         if not self._is_apart:
             return function(*args, **options)
-        found: Found = read_apart(function, args, options, self.check)
+        found: Found = read_apart(function, args, options, self.demand_leave)
         return found
 
 
@@ -79,9 +83,9 @@ class ScanReins(PausingReins):
         super().__init__(hall, is_apart=is_apart)
         self._let_by = let_by
 
-    def check(self) -> None:
+    def demand_leave(self) -> None:
         """Raise `Interrupted` if the scan must be given back now."""
-        super().check()
+        super().demand_leave()
         if self._hall.stopped_scans.is_set():
             raise Interrupted
 

@@ -16,6 +16,7 @@ from modelshelf.errors import (
     ModelshelfError,
     PermanentError,
     TransientError,
+    UsageError,
     WorkStopped,
 )
 
@@ -56,7 +57,7 @@ def decide(error: ModelshelfError, attempts: int, now: datetime, chance: float) 
         return Forget()
     if isinstance(error, CivitaiForbids):
         return RetryAt(now + timedelta(seconds=LONGEST_DELAY_SECONDS))
-    if isinstance(error, PermanentError):
+    if isinstance(error, PermanentError | UsageError):
         return GiveUp(str(error))
     if attempts + 1 >= MAX_ATTEMPTS and not isinstance(error, _NEVER_GIVEN_UP):
         return GiveUp(f"{error} (tried {attempts + 1} times)")

@@ -30,7 +30,10 @@ class Staff:
         self.workers: list[Worker] = []
 
     def renew(self) -> None:
-        """See that every place has its worker; one whose device is gone ends as soon as it lets go of it."""
+        """See that every place has its worker; one whose device is gone ends as soon as it lets go of it.
+
+        Where the device is back before that, nobody else is hired until then: two would read from one disk at once.
+        """
         places = self._places()
         for worker in self.workers:
             if worker.place not in places:
@@ -38,7 +41,7 @@ class Staff:
             elif not worker.is_alive() and not worker.is_dismissed:
                 log.error("worker_replaced", worker=worker.name)
         self.workers = [worker for worker in self.workers if worker.is_alive()]
-        taken = {worker.place for worker in self.workers if not worker.is_dismissed}
+        taken = {worker.place for worker in self.workers}
         self.workers += [self._hire(*place) for place in places if place not in taken]
 
     def is_alive(self) -> bool:

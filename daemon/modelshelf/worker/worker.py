@@ -109,7 +109,7 @@ class Worker(threading.Thread):
             self._release([task for task in tasks if task.id not in reached])
         except Interrupted:
             return False  # budget: the hall is closed, and has given back what was in hand itself
-        except ModelshelfError:
+        except Exception:
             self._give_back(tasks)
             raise
         finally:
@@ -136,13 +136,13 @@ class Worker(threading.Thread):
         try:
             outcomes = self._perform(step, tasks)
             self._record(step, outcomes)
-        except (ModelshelfError, Interrupted):
+        except (TransientError, StoreError, Interrupted):
             raise
         except Exception as error:
             if len(tasks) > 1:
                 return {task_id for task in tasks for task_id in self._attempt(step, [task])}
             log.exception("step_broke", kind=step.kind, subject=tasks[0].subject)
-            self._record(step, [Failed(tasks[0], TransientError(f"unexpected {type(error).__name__}: {error}"))])
+            self._record(step, [Failed(tasks[0], _named(error))])
             return {tasks[0].id}
         return {outcome.task.id for outcome in outcomes}
 
@@ -279,6 +279,12 @@ class Worker(threading.Thread):
         if file is None or file.missing_since is not None:
             return []
         return [NewTask(TaskKind.SCAN_FOLDER, file.folder_id, path=file.path, priority=Priority.DROP)]
+
+
+def _named(error: Exception) -> ModelshelfError:
+    if isinstance(error, ModelshelfError):
+        return error
+    return TransientError(f"unexpected {type(error).__name__}: {error}")
 
 
 def _is_for_later(outcome: Outcome[Any]) -> bool:

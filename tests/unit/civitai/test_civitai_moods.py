@@ -115,7 +115,7 @@ def test_files_before_their_scan_have_no_hashes(stand_in: CivitaiStandIn, client
 def test_the_case_of_hashes_does_not_matter(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
     stand_in.add_file(A, 1024)
     stand_in.moods.append(moods.lower_case_hashes)
-    assert client.versions_by_hash([A, B])[A].file_with(A)
+    assert client.versions_by_hash([A, B])[A].files[0].hashes["SHA256"] == A
     assert len(stand_in.requests) == 1
 
 

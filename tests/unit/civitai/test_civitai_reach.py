@@ -83,6 +83,11 @@ def test_a_picture_at_an_inner_address_is_never_asked_for(names: dict[str, str],
         client.picture(f"http://{host}:9/width=8/1.jpeg", 1000)
 
 
+@pytest.mark.parametrize("host", ["mylocalhost", "mylocalhost.example", "localhost.example"])
+def test_a_name_that_only_looks_like_this_machine_is_no_name_for_it(host: str) -> None:
+    Reach("civitai.example").require_name(host)
+
+
 def test_a_name_that_leads_inside_gets_no_request(names: dict[str, str]) -> None:
     names["pictures.example"] = "127.0.0.1"
     with CivitaiStandIn() as inside, client_of("https://civitai.example/api/v1") as client:

@@ -8,6 +8,7 @@ import pytest
 
 from modelshelf.cli.aside import Aside, LastResort
 from modelshelf.cli.exits import Exit
+from tests.logged import logged
 from tests.waiting import wait_until
 
 
@@ -33,17 +34,39 @@ def test_while_one_goes_on_no_second_one_begins_and_the_last_asked_for_follows()
     wait_until(lambda: order[-1] == "again")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_one_that_breaks_holds_up_no_later_one() -> None:
-    aside, order = Aside("round"), list[str]()
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_one_that_breaks_is_logged_and_holds_up_no_later_one() -> None:
+    aside, gate, order = Aside("round"), threading.Event(), list[str]()
 
     def break_down() -> None:
-        raise KeyError
+        order.append("broken")
+        gate.wait(10)
+        raise KeyError("a bug")
 
-    aside.begin(break_down)
-    wait_until(lambda: not any(thread.name == "round" for thread in threading.enumerate()))
-    aside.begin(lambda: order.append("next"))
-    wait_until(lambda: order)
+    with logged() as said:
+        aside.begin(break_down)
+        wait_until(lambda: order)
+        aside.begin(lambda: order.append("next"))
+        gate.set()
+        aside.wait(10)
+    assert order == ["broken", "next"]
+    assert [(each["event"], each["at"], each["level"]) for each in said] == [("aside_stumbled", "round", "error")]
+
+
+def test_it_tells_for_how_long_it_is_held() -> None:
+    aside, gate = Aside("round"), threading.Event()
+
+    def hold() -> None:
+        gate.wait(10)
+
+    assert aside.held_seconds() == 0
+    aside.begin(hold)
+    wait_until(lambda: aside.held_seconds() > 0)
+    before = aside.held_seconds()
+    wait_until(lambda: aside.held_seconds() > before)
+    gate.set()
+    aside.wait(10)
+    assert aside.held_seconds() == 0
 
 
 def test_a_stop_that_takes_too_long_ends_the_process() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelshelf.cli.opening import Opening
 from modelshelf.clock import SystemClock
 from modelshelf.domain.task import TaskKind
 from modelshelf.store.backups import Backup, make_backup
@@ -74,6 +75,19 @@ def test_the_newest_backup_is_restored_and_the_present_store_kept(
     (aside,) = path.parent.glob("modelshelf.db.replaced-*Z")
     assert str(aside) in answer.err
     assert folder_ids(aside) == ["checkpoints", "loras"]
+
+
+def test_what_was_said_of_the_damaged_store_is_not_said_of_the_one_restored(
+    shelf: CliShelf, path: Path, backups: list[Backup]
+) -> None:
+    del backups
+    with shelf.store() as store:
+        store.condemn()
+    assert shelf.run("restore").code == 0
+    with Opening(shelf.config).tenure() as store:
+        assert [event.name for event in store.events.latest(10)] == ["store_restored"]
+    assert file_count(shelf) == 1
+    assert not list(path.parent.glob("*.corrupt-*"))
 
 
 def test_a_backup_is_restored_by_its_name_and_a_scan_of_every_folder_is_owed(

@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelshelf.clock import SystemClock
 from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.shelf.presence import ground_of
 from tests.unit.cli.cli_shelf import THEN, add, tasks
 
 if TYPE_CHECKING:
+    from modelshelf.domain.ground import Ground
+    from modelshelf.store.store import Store
     from tests.unit.cli.cli_shelf import CliShelf
 
 
 def hold(shelf: CliShelf, count: int = 60) -> None:
     with shelf.store() as store:
         store.holds.keep("loras", count, [1], THEN)
+
+
+def confirmed_ground(store: Store) -> Ground | None:
+    return store.holds.confirmed_ground("loras", SystemClock().now())
 
 
 def folder(shelf: CliShelf) -> dict[str, Any]:
@@ -29,7 +36,7 @@ def test_where_nothing_is_held_back_there_is_nothing_to_confirm(shelf: CliShelf)
     assert answer.code == 2
     assert "nothing of loras is held back" in answer.err
     with shelf.store() as store:
-        assert not store.holds.is_confirmed("loras")
+        assert confirmed_ground(store) is None
         assert tasks(store) == []
 
 
@@ -46,7 +53,7 @@ def test_a_person_s_word_is_kept_and_the_whole_folder_is_scanned_for_it(shelf: C
     assert answer.code == 0
     assert "Noted" in answer.err
     with shelf.store() as store:
-        assert store.holds.is_confirmed("loras")
+        assert confirmed_ground(store) == ground_of(shelf.folders[0])
         (scan,) = tasks(store)
     assert (scan.kind, scan.subject, scan.path, scan.priority) == (
         TaskKind.SCAN_FOLDER,
@@ -63,7 +70,7 @@ def test_a_folder_that_cannot_be_listed_is_not_confirmed(shelf: CliShelf) -> Non
     assert answer.code == 1
     assert "not mounted, moved or renamed?" in answer.err
     with shelf.store() as store:
-        assert not store.holds.is_confirmed("loras")
+        assert confirmed_ground(store) is None
 
 
 @pytest.mark.parametrize("target", ["loras/sub", "nowhere"])

@@ -16,6 +16,7 @@ from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, NewTask, TaskKind
 from modelshelf.errors import StoreError
 from modelshelf.shelf.room import Room
+from modelshelf.store.journal import Journal
 from modelshelf.store.store import Store
 
 if TYPE_CHECKING:
@@ -75,6 +76,17 @@ def test_what_was_given_up_is_counted(house: House) -> None:
     (task,) = house.store.journal.claim(ORDER[TaskKind.SCAN_FOLDER].lane, house.clock.now())
     house.store.journal.fail(task, "no", FailureKind.INTERNAL, house.clock.now())
     assert sentence(house) == "watching 5 folders; nothing owed; 1 task given up"
+
+
+def test_what_failed_is_counted_without_being_read_and_what_is_tried_again_is_not_given_up(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owe(house, TaskKind.SCAN_FOLDER, "a")
+    now = house.clock.now()
+    (task,) = house.store.journal.claim(ORDER[TaskKind.SCAN_FOLDER].lane, now)
+    house.store.journal.retry_at(task, now + timedelta(hours=1), "busy", FailureKind.INTERNAL, now)
+    monkeypatch.setattr(Journal, "failures", lambda _: pytest.fail("every failed task was read"))
+    assert sentence(house) == "watching 5 folders; nothing owed"
 
 
 def test_folders_that_are_away_are_named_with_the_time_and_the_rest_counted(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from modelshelf import systemd
 from modelshelf.cli import aside
 from modelshelf.cli import run as room
 from modelshelf.cli.aside import more_time
-from modelshelf.cli.opening import Opening
+from modelshelf.cli.opening import NotYours, Opening
 from modelshelf.errors import DiskFull, StoreDamaged, StoreError
 from modelshelf.store.lock import holder
 from modelshelf.store.store import Store
@@ -47,6 +48,21 @@ def test_a_block_that_ends_by_an_error_is_like_a_crash(shelf: CliShelf, opening:
     assert is_in_use(shelf)
     assert holder(shelf.state) is None
     assert not (shelf.state / "modelshelf.db.condemned").exists()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_nobody_makes_a_store_in_the_directory_of_another_or_writes_into_his(
+    shelf: CliShelf, opening: Opening, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    path = shelf.state / "modelshelf.db"
+    shelf.state.mkdir()
+    if is_there:
+        path.touch()
+    monkeypatch.setattr(os, "geteuid", lambda: path.parent.stat().st_uid + 1)
+    for access in (opening.owning, opening.writing):
+        with pytest.raises(NotYours, match=f"{path if is_there else shelf.state} belongs to"), access():
+            pytest.fail("what belongs to another is not opened")
+    assert path.exists() is is_there
 
 
 def test_damage_that_is_met_condemns_the_store(shelf: CliShelf, opening: Opening) -> None:

@@ -25,6 +25,8 @@ from modelshelf.config import load_config
 from modelshelf.errors import FileUnreadable, ModelshelfError, UsageError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from modelshelf.config.config import Config
 
 
@@ -60,6 +62,33 @@ def test_a_unit_runs_this_very_program_with_this_configuration(config: Config, p
     assert unit_of(files[places.unit])["Service"]["ExecStart"] == f"{command} run"
     assert f"\nExecReload={command} config check\n" in files[places.unit]
     assert "/usr/bin/modelshelf" not in files[places.unit]
+
+
+@pytest.fixture
+def _installed_outside_homes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("prefix", "base_prefix"):
+        monkeypatch.setattr(sys, name, "/opt/modelshelf")
+    monkeypatch.setattr(unit_files, "_TEMPLATES", Path("/opt/modelshelf/lib/modelshelf/cli/units"))
+    monkeypatch.setattr(unit_files, "_template", lambda _: "")
+
+
+@pytest.mark.usefixtures("_installed_outside_homes")
+@pytest.mark.parametrize(
+    ("module", "name", "place"),
+    [
+        (sys, "prefix", "/home/a/venv"),
+        (sys, "base_prefix", "/home/a/.pyenv/versions/3.11.9"),
+        (unit_files, "_TEMPLATES", Path("/home/a/modelshelf/daemon/modelshelf/cli/units")),
+    ],
+)
+def test_a_home_that_the_program_lies_in_is_readable(
+    places: Places, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, place: str | Path
+) -> None:
+    config = load_config(None, {"MODEL_PATH": "/srv/loras"})
+    object.__setattr__(config, "path", Path("/etc/modelshelf.yaml"))
+    assert "ProtectHome" not in files_for_machine(config, places)[places.drop_in]
+    monkeypatch.setattr(module, name, place)
+    assert "ProtectHome=read-only" in files_for_machine(config, places)[places.drop_in]
 
 
 def test_a_persons_unit_does_too(config: Config, places: Places) -> None:

@@ -50,6 +50,17 @@ def test_a_service_that_hangs_is_ended_and_its_address_is_in_no_command_line(inb
     assert courier._postman.poll() is not None
 
 
+def test_a_child_that_the_postman_leaves_behind_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "import subprocess, time; subprocess.Popen(['sleep', '8']); time.sleep(8)"
+    monkeypatch.setattr(room, "_POSTMAN", (sys.executable, "-c", script))
+    receipts: list[Receipt] = []
+    thread = threading.Thread(target=lambda: receipts.append(Courier(patience_seconds=1).carry("json://h", MESSAGE)))
+    thread.start()
+    thread.join(5)
+    assert receipts == [Receipt("json://", is_sent=False, reason="no answer within 1 seconds")]
+    thread.join()
+
+
 def test_a_stop_calls_the_postman_back_at_once(inbox: Inbox) -> None:
     inbox.is_silent = True
     courier = Courier()

@@ -121,7 +121,7 @@ def bureau(shelf: StepShelf) -> Bureau:
     return Bureau(shelf)
 
 
-def test_without_a_target_nobody_is_told_and_no_disk_is_looked_at(shelf: StepShelf) -> None:
+def test_without_a_target_nobody_is_told_and_the_disks_are_looked_at_all_the_same(shelf: StepShelf) -> None:
     settings = NotificationSettings()
     looked: list[str] = []
     free_space = FreeSpace(shelf.store, shelf.clock, {})
@@ -132,7 +132,7 @@ def test_without_a_target_nobody_is_told_and_no_disk_is_looked_at(shelf: StepShe
     notifications.go_round()
     notifications.close()
     assert notifications._thread is None
-    assert looked == []
+    assert looked == ["looked"]
 
 
 def test_what_happened_before_somebody_wanted_to_be_told_is_not_told(shelf: StepShelf) -> None:
@@ -375,10 +375,60 @@ def test_a_store_that_cannot_be_read_ends_neither_thread_nor_daemon(
     assert [each["event"] for each in logged()] == ["notification_not_sent"]
 
 
-def test_the_disks_are_looked_at_where_that_is_wanted(shelf: StepShelf) -> None:
-    looked: list[str] = []
-    for notices in (frozenset({Notice.DISK_FULL}), frozenset({Notice.REPORT})):
-        bureau = Bureau(shelf, notices=notices)
-        bureau.notifications.free_space.look = lambda: looked.append("looked")  # type: ignore[method-assign]
-        bureau.go_round()
-    assert looked == ["looked"]
+@pytest.mark.parametrize(
+    "error", [TypeError("unforeseen"), ValueError("odd"), KeyError("name"), BrokenPipeError("pipe")]
+)
+def test_what_goes_wrong_with_one_target_is_logged_and_ends_the_telling_of_no_other(
+    shelf: StepShelf, logged: Logged, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    bureau = Bureau(shelf, CHAT, MAIL)
+    break_for(CHAT, bureau, monkeypatch, error)
+    bureau.happen("folder_went_offline", "loras")
+    bureau.go_round()
+    assert [target for target, _ in bureau.courier.carried] == [MAIL]
+    (broken, _) = logged()
+    assert (broken["event"], broken["again_in_seconds"]) == ("notification_not_sent", MINUTE)
+    assert type(error).__name__ in broken["exception"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_that_nobody_foresaw_costs_the_others_one_round(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bureau = Bureau(shelf, CHAT, MAIL)
+    break_for(CHAT, bureau, monkeypatch, RuntimeError("unforeseen"))
+    bureau.happen("folder_went_offline", "loras")
+    assert bureau.go_round() == []
+    assert bureau.go_round(30) == ["1 folder offline"]
+
+
+def break_for(target: str, bureau: Bureau, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let nothing be carried to this target, for a reason of its own."""
+    carry = bureau.courier.carry
+
+    def carry_or_break(to: str, message: Message) -> Receipt:
+        if to == target:
+            raise error
+        return carry(to, message)
+
+    monkeypatch.setattr(bureau.courier, "carry", carry_or_break)
+
+
+def test_the_loss_of_the_whole_store_is_told_to_all_though_it_is_forgotten_who_had_been_told_what(
+    shelf: StepShelf,
+) -> None:
+    shelf.store.events.add("store_begun_anew", shelf.clock.now(), details={"set_aside": "modelshelf.db.corrupt-1"})
+    bureau = Bureau(shelf, CHAT, MAIL)
+    assert bureau.go_round() == ["1 catalog lost and begun anew"] * 2
+    assert bureau.courier.carried[0][1].body.endswith(": modelshelf.db.corrupt-1")
+    bureau.restart()
+    assert len(bureau.go_round(DIGEST)) == 2
+
+
+def test_who_wants_to_be_told_later_is_not_told_of_a_loss_that_another_was_told_of(shelf: StepShelf) -> None:
+    shelf.store.events.add("store_begun_anew", shelf.clock.now())
+    bureau = Bureau(shelf, MAIL)
+    bureau.go_round()
+    bureau.restart(MAIL, CHAT)
+    bureau.go_round(DIGEST)
+    assert [target for target, _ in bureau.courier.carried] == [MAIL]

@@ -16,6 +16,7 @@ from modelshelf.domain.output import Output
 from modelshelf.domain.task import Lane, NewTask, Task, TaskKind, TaskState
 from modelshelf.shelf.devices import DeviceTraits
 from modelshelf.shelf.intake import Intake
+from modelshelf.shelf.presence import ground_of
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.steps.carry_sidecars import CarrySidecars
 from modelshelf.steps.enrich_model import EnrichModel
@@ -245,6 +246,10 @@ class StepShelf:
     def scan(self, path: str = "", folder_id: str = "loras", **details: Any) -> list[NewTask]:
         """Scan a folder, or one path of it."""
         return self.do(TaskKind.SCAN_FOLDER, folder_id, path=os.fsencode(path), **details)
+
+    def confirm_missing(self, folder_id: str = "loras") -> None:
+        """Say, as a person does, that what is not there is gone."""
+        self.store.holds.confirm(folder_id, ground_of(self.places[folder_id].folder), self.clock.now())
 
     def read(self, name: str) -> None:
         """Scan, inspect and hash one file."""

@@ -110,7 +110,7 @@ def test_a_person_s_word_ends_the_hold_and_what_follows_is_counted_anew(shelf: S
     names = fill(shelf, BRAKE_FILES + 10)
     remove(shelf, names[2:])
     shelf.scan()
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    shelf.confirm_missing()
     shelf.clock.advance(1)
     shelf.scan()
     assert (held(shelf), missing(shelf)) == (0, BRAKE_FILES + 8)
@@ -243,7 +243,7 @@ def test_a_person_s_word_forgets_a_lost_mount_too(shelf: StepShelf, monkeypatch:
     shelf.scan()
     assert [point.lost_since for point in shelf.store.grounds.all_mount_points()] == [shelf.clock.now()]
     assert (missing(shelf), len(shelf.store.failures.all())) == (0, 1)
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    shelf.confirm_missing()
     shelf.scan()
     assert shelf.store.grounds.all_mount_points() == []
     assert (missing(shelf), shelf.store.failures.all()) == (2, [])

@@ -16,6 +16,7 @@ from modelshelf.steps import footing as room
 from modelshelf.steps import render_gallery, render_page, scan_folder, write_sidecars
 from modelshelf.steps.footing import check_footing, check_witness, find_footing
 from modelshelf.steps.step import Failed
+from modelshelf.store.holds import HONOURED
 from tests import builders
 from tests.unit.steps.step_shelf import introduce
 
@@ -31,13 +32,17 @@ ELSEWHERE = Ground(1, 2, 3)
 
 
 def find(shelf: StepShelf) -> Footing:
-    return find_footing(shelf.store, shelf.places["loras"].folder)
+    return find_footing(shelf.store, shelf.places["loras"].folder, shelf.clock.now())
 
 
 def fill(shelf: StepShelf, count: int = 3) -> None:
     for number in range(count):
         shelf.put(f"{number}.safetensors", builders.lora(number))
     shelf.scan()
+
+
+def is_confirmed(shelf: StepShelf) -> bool:
+    return shelf.store.holds.confirmed_ground("loras", shelf.clock.now()) is not None
 
 
 def is_offline(shelf: StepShelf) -> bool:
@@ -228,12 +233,12 @@ def test_a_person_s_word_opens_every_gate_but_that_of_a_folder_that_cannot_be_li
         shelf.path(f"{number}.safetensors").unlink()
     with pytest.raises(FolderOffline, match=r"is empty.*confirm-missing loras"):
         find(shelf)
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    shelf.confirm_missing()
     assert find(shelf).is_confirmed
     shelf.scan()
     assert shelf.file("0.safetensors").missing_since is not None
-    assert not shelf.store.holds.is_confirmed("loras")
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    assert not is_confirmed(shelf)
+    shelf.confirm_missing()
     shelf.path("").rmdir()
     with pytest.raises(FolderOffline, match="is not there"):
         find(shelf)
@@ -241,11 +246,53 @@ def test_a_person_s_word_opens_every_gate_but_that_of_a_folder_that_cannot_be_li
 
 def test_a_person_s_word_is_for_the_whole_folder_and_waits_for_its_scan(shelf: StepShelf) -> None:
     fill(shelf)
-    shelf.store.holds.confirm("loras", shelf.clock.now())
+    shelf.confirm_missing()
     shelf.scan("0.safetensors")
-    assert shelf.store.holds.is_confirmed("loras")
+    assert is_confirmed(shelf)
     shelf.scan()
-    assert not shelf.store.holds.is_confirmed("loras")
+    assert not is_confirmed(shelf)
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_a_person_s_word_holds_for_an_hour_and_of_what_it_was_said_of(shelf: StepShelf, *, is_swapped: bool) -> None:
+    fill(shelf)
+    shelf.confirm_missing()
+    if is_swapped:
+        shelf.path("").rename(shelf.root / "unmounted")
+        shelf.path("").mkdir()
+    else:
+        for number in range(3):
+            shelf.path(f"{number}.safetensors").unlink()
+        assert find(shelf).is_confirmed
+        shelf.clock.advance(HONOURED.total_seconds())
+    for stray in ((), ("stray.safetensors",)):
+        for name in stray:
+            shelf.put(name, builders.lora(9))
+            shelf.store.grounds.keep("loras", ELSEWHERE)
+        with pytest.raises(FolderOffline, match="confirm-missing loras"):
+            find(shelf)
+        shelf.scan()
+        assert is_offline(shelf)
+        assert shelf.file("0.safetensors").missing_since is None
+
+
+def test_a_word_said_of_other_ground_lets_no_empty_folder_pass(shelf: StepShelf) -> None:
+    fill(shelf)
+    shelf.store.holds.confirm("loras", ELSEWHERE, shelf.clock.now())
+    find(shelf)
+    for number in range(3):
+        shelf.path(f"{number}.safetensors").unlink()
+    with pytest.raises(FolderOffline, match="is empty"):
+        find(shelf)
+
+
+def test_a_person_s_word_is_for_the_scan_and_all_else_waits_for_it(shelf: StepShelf) -> None:
+    fill(shelf)
+    for number in range(3):
+        shelf.path(f"{number}.safetensors").unlink()
+    shelf.confirm_missing()
+    with pytest.raises(FolderOffline):
+        find_footing(shelf.store, shelf.places["loras"].folder)
 
 
 def test_work_on_a_file_that_is_held_back_or_on_a_lost_mount_waits(

@@ -150,6 +150,24 @@ def test_a_backup_without_room_is_not_begun(path: Path, monkeypatch: pytest.Monk
     assert os.listdir(path.parent / "backups") == []
 
 
+@pytest.mark.usefixtures("database")
+def test_a_draft_that_cannot_be_removed_hides_no_other_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    def stop() -> None:
+        monkeypatch.setattr(type(path), "unlink", refuse)
+        raise TransientError("the daemon stops")
+
+    with pytest.raises(TransientError, match="stops"):
+        make_backup(path, NOW, stop)
+    with pytest.raises(StoreError, match="EROFS"):
+        make_backup(path, NOW)
+    monkeypatch.undo()
+    make_backup(path, NOW)
+    assert len(os.listdir(path.parent / "backups")) == 1
+
+
 def test_a_backup_of_a_damaged_store_says_that_the_store_is_damaged(path: Path) -> None:
     damage_pages(grown(path))
     with pytest.raises(StoreDamaged, match=r"modelshelf\.db is damaged"):

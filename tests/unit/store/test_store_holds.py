@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.store.holds import RECENT
+from modelshelf.domain.ground import Ground
+from modelshelf.store.holds import HONOURED, RECENT
 from tests.unit.store.store_builders import DAY, NOW, add_file, add_read_file, folder
 
 if TYPE_CHECKING:
     from modelshelf.store.store import Store
 
 MOMENT = timedelta(seconds=1)
+GROUND = Ground(1, 2, 3)
+OTHER_GROUND = Ground(1, 2, 4)
 
 
 def test_a_hold_keeps_its_time_and_takes_the_latest_count(store: Store) -> None:
@@ -50,15 +53,25 @@ def test_a_folder_no_longer_configured_shows_no_hold(store: Store) -> None:
 
 def test_a_person_s_word_waits_for_its_scan_and_ends_the_hold_with_it(store: Store) -> None:
     store.holds.keep("a", 100, [1], NOW)
-    assert not store.holds.is_confirmed("a")
-    store.holds.confirm("a", NOW)
-    store.holds.confirm("b", NOW)
+    assert store.holds.confirmed_ground("a", NOW) is None
+    store.holds.confirm("a", GROUND, NOW)
+    store.holds.confirm("b", GROUND, NOW)
     assert store.holds.of("a") is not None
-    assert store.holds.is_confirmed("a")
+    assert store.holds.confirmed_ground("a", NOW) == GROUND
     store.holds.settle("a", NOW)
-    assert (store.holds.of("a"), store.holds.is_confirmed("a")) == (None, False)
+    assert (store.holds.of("a"), store.holds.confirmed_ground("a", NOW)) == (None, None)
     assert store.holds.of("b") is None
-    assert store.holds.is_confirmed("b")
+    assert store.holds.confirmed_ground("b", NOW) == GROUND
+
+
+def test_a_person_s_word_holds_for_an_hour_whichever_way_the_clock_is_set_and_may_be_said_again(store: Store) -> None:
+    store.holds.confirm("a", GROUND, NOW)
+    for later in (HONOURED - MOMENT, MOMENT - HONOURED):
+        assert store.holds.confirmed_ground("a", NOW + later) == GROUND
+    for later in (HONOURED, -HONOURED, 300 * DAY):
+        assert store.holds.confirmed_ground("a", NOW + later) is None
+    store.holds.confirm("a", OTHER_GROUND, NOW + DAY)
+    assert store.holds.confirmed_ground("a", NOW + DAY) == OTHER_GROUND
 
 
 def test_what_went_missing_lately_is_counted_unless_a_person_confirmed_it(store: Store) -> None:
@@ -67,7 +80,7 @@ def test_what_went_missing_lately_is_counted_unless_a_person_confirmed_it(store:
     store.files.mark_missing(ids[1:3], NOW - MOMENT)
     store.files.mark_missing([add_file(store, b"x", folder_id="b")], NOW)
     assert store.holds.recent_count("a", NOW) == 2
-    store.holds.confirm("a", NOW)
+    store.holds.confirm("a", GROUND, NOW)
     store.holds.settle("a", NOW)
     assert store.holds.recent_count("a", NOW) == 0
     store.files.mark_missing(ids[3:], NOW + MOMENT)

@@ -359,6 +359,13 @@ def test_a_store_that_was_condemned_is_set_aside_whatever_its_checks_say(path: P
     assert sets_aside(path) == ["modelshelf.db.corrupt-20260808T120000Z"]
 
 
+def test_a_condemnation_that_cannot_be_removed_is_said(path: Path) -> None:
+    backed_up(path, "a")
+    healing.condemnation(path).mkdir()
+    with pytest.raises(StoreError, match=r"cannot remove .*condemned"):
+        tenure.begin(path, CLOCK)
+
+
 def test_a_backup_with_the_same_damage_gives_way_to_an_older_one_and_to_none_in_the_end(path: Path) -> None:
     for days, name in ((9, "a"), (5, "b"), (1, "c")):
         backed_up(path, name, days_ago=days)
@@ -385,3 +392,16 @@ def test_what_is_condemned_and_cannot_be_read_any_more_is_healed_like_any_other(
     damage_pages(path, first=0)
     tenure.begin(path, CLOCK).close()
     assert folder_ids(path) == ["a"]
+
+
+@pytest.mark.parametrize("is_made_again", [False, True])
+def test_a_store_that_was_moved_away_is_not_worked_on(tmp_path: Path, *, is_made_again: bool) -> None:
+    state = tmp_path / "state"
+    store = Store.open(state / "modelshelf.db")
+    store.database.demand_own()
+    state.rename(tmp_path / "state.old")
+    if is_made_again:
+        Store.open(state / "modelshelf.db").close()
+    with pytest.raises(StoreError, match="was moved or removed while it was in use"):
+        store.database.demand_own()
+    store.close()

@@ -145,6 +145,16 @@ def test_a_reason_is_reported_once_for_as_long_as_it_lasts(bench: Bench, tmp_pat
     assert len(bench.reports) == 2
 
 
+def test_a_problem_that_comes_while_the_others_are_read_disturbs_nobody(bench: Bench) -> None:
+    bench.kernel.refuses[os.path.join(bench.root, b"a")] = errno.ENOSPC
+    group = bench.group()
+    reading = iter(group._problems.items())
+    bench.kernel.refuses[os.path.join(bench.root, b"a")] = errno.EACCES
+    group._add_all_callbacks(os.path.join(bench.root, b"a"))
+    assert [number for number, _ in reading] == [errno.ENOSPC]
+    assert set(group._problems) == {errno.ENOSPC, errno.EACCES}
+
+
 def test_a_directory_that_nobody_may_read_is_a_problem_but_no_lack_of_watches(bench: Bench) -> None:
     bench.kernel.refuses = {bench.root + b"/a/b": errno.EACCES}
     group = bench.group()

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from modelshelf.domain.folder import Coverage
 from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.errors import DiskFull, FileUnreadable, FolderOffline, ModelshelfError, StoreError
+from modelshelf.shelf import patience
 from modelshelf.watching import watch as room
 from modelshelf.watching.dirty import WHOLE, DirtyReach
 from modelshelf.watching.watch import Watch
+from tests.logged import logged
 from tests.unit.steps.step_shelf import TRAITS, StepShelf
 from tests.waiting import wait_until
 
@@ -29,6 +31,8 @@ class FakeObserver:
 
     made: list[FakeObserver]
     refusal: ModelshelfError | None
+    answers = threading.Event()
+    """While it is not set, whatever looks at the disk is held."""
 
     def __init__(
         self, folder: Folder, intake: Any, on_dirty: Callable[..., None], on_doubt: Callable[..., None]
@@ -44,12 +48,14 @@ class FakeObserver:
         type(self).made.append(self)
 
     def start(self) -> None:
+        type(self).answers.wait(20)
         refusal = type(self).refusal
         if refusal is not None:
             raise refusal
         self.is_running = True
 
     def stop(self) -> None:
+        type(self).answers.wait(20)
         self.is_running = False
 
     def is_alive(self) -> bool:
@@ -60,6 +66,7 @@ class FakeObserver:
         self.unwatched_count, self.problem, self.is_short_of_watches = 1, "no watch left", True
 
     def watch_the_rest(self) -> None:
+        type(self).answers.wait(20)
         self.watched_count, self.unwatched_count, self.problem, self.is_short_of_watches = 2, 0, None, False
 
 
@@ -79,12 +86,14 @@ def rings() -> list[None]:
 def watch(shelf: StepShelf, rings: list[None], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """Give a watch whose thread does not run: what it would hand on is handed on by `hand_on`."""
     FakeObserver.made, FakeObserver.refusal = [], None
+    FakeObserver.answers.set()
     monkeypatch.setattr(room, "FolderObserver", FakeObserver)
     made = Watch(shelf.store, shelf.places, shelf.clock, lambda: rings.append(None), POLL_SECONDS)
     monkeypatch.setattr(made, "start", lambda: None)
     monkeypatch.setattr(made, "join", lambda timeout=None: None)
     made.open()
     yield made
+    FakeObserver.answers.set()
     made.close()
 
 
@@ -192,6 +201,79 @@ def test_an_observer_that_starts_while_the_watch_closes_is_stopped(shelf: StepSh
     assert not FakeObserver.made[-1].is_running
 
 
+@pytest.fixture
+def dead_mount(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Give a mount inside the folder that answers when it is set; nobody waits for it for long."""
+    monkeypatch.setattr(watch._walks, "_seconds", 0.02)
+    monkeypatch.setattr(patience.Patience.__init__, "__defaults__", (0.02,))
+    FakeObserver.made[0].stop()
+    FakeObserver.answers.clear()
+    return FakeObserver.answers
+
+
+def test_a_folder_whose_directories_do_not_answer_holds_up_nobody_and_is_scanned_until_they_do(
+    shelf: StepShelf, watch: Watch, dead_mount: threading.Event
+) -> None:
+    with logged() as said:
+        for _ in range(3):
+            watch.mend()
+    assert [each["event"] for each in said] == ["folder_not_watched"]
+    assert "answer" in str(said[0]["reason"])
+    assert "answer" in str(shelf.store.watches.of_folders()["loras"].problem)
+    assert hand_on(shelf, watch) == [("loras", WHOLE)]
+    shelf.clock.advance(POLL_SECONDS)
+    watch.mend()
+    assert watch._dirty._folders
+    assert len(FakeObserver.made) == 2  # the first try still goes on
+    shelf.clock.advance(1)
+    watch._dirty.take(shelf.clock.monotonic())
+    dead_mount.set()
+    wait_until(lambda: watch._dirty._folders)
+    assert watch.is_alive_for("loras")
+    wait_until(lambda: shelf.store.watches.of_folders() == {"loras": Coverage(1, 0)})
+
+
+def test_what_answers_late_is_not_taken_on_where_the_folder_lies_elsewhere_by_then(
+    shelf: StepShelf, watch: Watch, dead_mount: threading.Event
+) -> None:
+    watch.mend()
+    shelf.places["loras"] = replace(shelf.places["loras"])
+    watch.renew("loras")
+    dead_mount.set()
+    wait_until(lambda: not watch._deaf_until)
+    wait_until(lambda: not watch._walks._held["loras"].is_alive())
+    assert not watch.is_alive_for("loras")
+    assert [observer.is_running for observer in FakeObserver.made] == [False, False]
+    watch.mend()
+    assert watch.is_alive_for("loras")
+
+
+def test_what_answers_late_is_not_taken_on_by_a_watch_that_is_closed(watch: Watch, dead_mount: threading.Event) -> None:
+    watch.mend()
+    watch.close()
+    dead_mount.set()
+    wait_until(lambda: not watch._walks._held["loras"].is_alive())
+    assert not watch.is_alive_for("loras")
+    assert not FakeObserver.made[-1].is_running
+
+
+def test_directories_that_do_not_answer_when_they_are_tried_again_hold_up_neither_a_round_nor_the_end(
+    shelf: StepShelf, watch: Watch, dead_mount: threading.Event
+) -> None:
+    observer = FakeObserver.made[0]
+    observer.is_running = True
+    observer.run_short()
+    for _ in range(2):
+        watch.mend()
+        shelf.clock.advance(POLL_SECONDS)
+    assert watch.is_alive_for("loras")
+    assert shelf.store.watches.of_folders() == {"loras": Coverage(1, 1, "no watch left")}
+    watch.close()
+    assert observer.is_running
+    dead_mount.set()
+    wait_until(lambda: not observer.is_running)
+
+
 def test_a_watch_that_was_never_opened_can_be_closed(shelf: StepShelf) -> None:
     Watch(shelf.store, shelf.places, shelf.clock, lambda: None, POLL_SECONDS).close()
 
@@ -274,9 +356,9 @@ def test_where_nothing_changed_nothing_is_written_and_what_could_not_be_is_writt
     watch.mend()
     assert shelf.store.watches.of_folders() == {"loras": Coverage(5, 0)}
     monkeypatch.setattr(type(shelf.store.watches), "put", refuse)
-    with capture_logs() as logs:
+    with logged() as said:
         watch.mend()
-    assert logs == []
+    assert said == []
 
 
 def test_an_event_in_a_real_folder_becomes_a_scan(shelf: StepShelf, rings: list[None]) -> None:

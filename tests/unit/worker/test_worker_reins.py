@@ -240,6 +240,30 @@ def test_reins_are_heard_from_whenever_a_step_asks(shelf: StepShelf) -> None:
         reins.check()
 
 
+def test_a_reader_that_is_mute_is_no_sign_of_life_and_one_that_tells_is(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reins, task = WorkerReins(shelf.hall, is_apart=True), shelf.task(TaskKind.HASH_FILE, 1)
+    began_at = reins.heard_at
+    heard: list[float] = []
+
+    def read_mutely(
+        _: object, __: object, options: dict[str, Callable[[int], None]], check: Callable[[], None]
+    ) -> None:
+        shelf.clock.advance(5)
+        check()
+        heard.append(reins.heard_at - began_at)
+        options["on_progress"](1)
+        heard.append(reins.heard_at - began_at)
+
+    monkeypatch.setattr(room, "read_apart", read_mutely)
+    reins.read(lambda **_: None, on_progress=lambda done_bytes: reins.advance(task, done_bytes))
+    assert heard == [0, 5]
+    shelf.hall.stopping.set()
+    with pytest.raises(Interrupted):
+        reins.read(lambda **_: None)
+
+
 def act_in_scan(shelf: StepShelf, monkeypatch: pytest.MonkeyPatch, after: bytes, within: Callable[[], None]) -> None:
     """Let `within` happen when a scan of the whole folder has compared the directory `after`."""
     compare = ScanFolder._compare

@@ -16,6 +16,7 @@ from modelshelf.errors import (
     FileUnreadable,
     FolderOffline,
     ModelshelfError,
+    UsageError,
     WorkStopped,
 )
 from modelshelf.worker.retry import LONGEST_DELAY_SECONDS, MAX_ATTEMPTS, Forget, GiveUp, RetryAt, decide, delay_seconds
@@ -28,7 +29,7 @@ def test_what_is_gone_or_stopped_is_forgotten(error: ModelshelfError) -> None:
     assert decide(error, 0, NOW, 0.5) == Forget()
 
 
-@pytest.mark.parametrize("error", [CivitaiRefused("no"), BrokenModelFile("no")])
+@pytest.mark.parametrize("error", [CivitaiRefused("no"), BrokenModelFile("no"), UsageError("no")])
 def test_a_permanent_error_is_given_up_at_once_with_its_reason(error: ModelshelfError) -> None:
     assert decide(error, 0, NOW, 0.5) == GiveUp("no")
 

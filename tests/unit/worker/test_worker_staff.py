@@ -93,7 +93,7 @@ def test_a_device_that_comes_gets_workers_and_those_of_one_that_goes_end(employe
     assert employer.names() == ["worker-desk-9:1", "worker-disk-9:1", "worker-network", "worker-network-9:1"]
 
 
-def test_a_device_that_comes_back_gets_a_new_worker_though_the_old_one_is_still_held(
+def test_a_device_that_comes_back_gets_a_new_worker_as_soon_as_the_old_one_has_let_go(
     shelf: StepShelf, employer: Employer
 ) -> None:
     employer.staff.renew()
@@ -103,12 +103,14 @@ def test_a_device_that_comes_back_gets_a_new_worker_though_the_old_one_is_still_
     employer.staff.renew()
     employer.devices = {TRAITS.id}
     employer.staff.renew()
-    assert held in employer.staff.workers
-    assert employer.names().count("worker-desk-8:1") == 2
+    assert [worker for worker in employer.staff.workers if worker.name == held.name] == [held]
+    assert employer.staff.is_alive()
     step.answers.set()
     wait_until(lambda: not held.is_alive())
     employer.staff.renew()
-    assert employer.names().count("worker-desk-8:1") == 1
+    (hired,) = [worker for worker in employer.staff.workers if worker.name == held.name]
+    assert hired is not held
+    assert not hired.is_dismissed
 
 
 def test_a_device_is_silent_while_a_worker_of_it_gives_no_sign_of_life(shelf: StepShelf, employer: Employer) -> None:

@@ -213,6 +213,36 @@ def test_what_breaks_unforeseen_is_tried_one_by_one(shelf: StepShelf) -> None:
     assert (left.subject, left.last_error) == (str(first), "unexpected KeyError: 'a bug'")
 
 
+def test_what_the_store_cannot_take_fails_its_own_task_alone(shelf: StepShelf) -> None:
+    too_much, good = owe(shelf, "a.safetensors", "b.safetensors")
+
+    class Overflowing(ScriptedStep):
+        def record(self, done: Sequence[Done[None]]) -> list[NewTask]:
+            for each in done:
+                number = 2**64 if each.task.subject == str(too_much) else 1
+                shelf.store.database.execute("UPDATE files SET is_inspected = ? WHERE id = ?", (number, good))
+            return []
+
+    shelf.steps[KIND] = Overflowing(KIND)
+    assert desk(shelf).turn()
+    (failed,) = shelf.store.journal.failures()
+    assert (failed.subject, failed.state) == (str(too_much), TaskState.FAILED)
+    assert "64 bits" in str(failed.last_error)
+    assert [task.subject for task in shelf.tasks(KIND)] == [str(too_much)]
+
+
+def test_what_breaks_where_nothing_is_foreseen_to_break_is_given_back(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owe(shelf, "a.safetensors", "b.safetensors")
+    worker = desk(shelf)
+    monkeypatch.setattr(worker, "_attempt", raising(KeyError("a bug")))
+    with pytest.raises(KeyError):
+        worker.turn()
+    assert [(task.state, task.attempts) for task in shelf.tasks(KIND)] == [(TaskState.QUEUED, 0)] * 2
+    assert not shelf.hall.in_hand
+
+
 def test_a_stop_gives_the_work_back_uncounted(shelf: StepShelf) -> None:
     owe(shelf, "a.safetensors")
 

@@ -17,9 +17,11 @@ _STATEMENTS = (
     "CREATE TABLE grounds (folder_id TEXT PRIMARY KEY REFERENCES folders (id), ground TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE mount_points (folder_id TEXT NOT NULL REFERENCES folders (id), path BLOB NOT NULL, lost_since REAL,
         PRIMARY KEY (folder_id, path)) WITHOUT ROWID""",
-    # Folders of which too many files vanished at once: since when, a person's word, and what was counted until then.
+    # Folders of which too many files vanished at once: since when, a person's word and what the folder stood on when it was
+    # given, and what was counted until then.
     """CREATE TABLE holds (folder_id TEXT PRIMARY KEY REFERENCES folders (id), held_since REAL,
-        file_count INTEGER NOT NULL DEFAULT 0, sample TEXT NOT NULL DEFAULT '[]', confirmed_at REAL, cleared_at REAL
+        file_count INTEGER NOT NULL DEFAULT 0, sample TEXT NOT NULL DEFAULT '[]', confirmed_at REAL, confirmed_ground TEXT,
+        cleared_at REAL
     ) WITHOUT ROWID""",
     "CREATE INDEX files_missing ON files (folder_id, missing_since) WHERE missing_since IS NOT NULL",
 )
