@@ -133,6 +133,7 @@ class Foreground:
         before_wall, before_monotonic = self._house.clock.now(), self._house.clock.monotonic()
         select.select([self._ear.fileno(), poke_socket.fileno()], [], [], self._wait_seconds)
         self._drain()
+        poke_socket.mend()
         for message in poke_socket.messages():
             if message == STOP_SCANS:
                 self._house.hall.stopped_scans.set()

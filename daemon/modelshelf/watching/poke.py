@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from modelshelf.errors import from_os_error
+from modelshelf.errors import ModelshelfError, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,16 +33,29 @@ class PokeSocket:
     def __init__(self, state_directory: Path) -> None:
         """Bind anew: a socket left by a dead daemon is replaced, which is safe under the state lock."""
         self._path = state_directory / SOCKET_NAME
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._askers: deque[bytes] = deque(maxlen=ASKERS_KEPT)
+        self._socket = self._bound()
+
+    def _bound(self) -> socket.socket:
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._path.unlink(missing_ok=True)
-            with _address(state_directory) as address:
-                self._socket.bind(address)
+            with _address(self._path.parent) as address:
+                ear.bind(address)
             self._path.chmod(0o600)
         except OSError as error:
-            self._socket.close()
+            ear.close()
             raise from_os_error(error, os.fsencode(self._path), "listen at") from error
+        return ear
+
+    def mend(self) -> None:
+        """Bind anew where somebody removed the socket; where that cannot be done now, the next call tries it again."""
+        if self._path.exists():
+            return
+        with suppress(ModelshelfError):
+            anew = self._bound()
+            self._socket.close()
+            self._socket = anew
 
     def fileno(self) -> int:
         """Give the descriptor to wait on."""

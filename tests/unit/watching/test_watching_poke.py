@@ -33,6 +33,30 @@ def test_a_poke_is_heard(tmp_path: Path, ear: PokeSocket) -> None:
     assert ear.messages() == []
 
 
+def test_a_socket_that_somebody_removed_is_made_again(tmp_path: Path, ear: PokeSocket) -> None:
+    ear.mend()
+    assert poke(tmp_path)
+    (tmp_path / SOCKET_NAME).unlink()
+    assert not poke(tmp_path)
+    ear.mend()
+    assert poke(tmp_path)
+    assert ear.messages() == [WAKE]
+
+
+def test_a_socket_that_cannot_be_made_again_is_tried_again(tmp_path: Path) -> None:
+    state, away = tmp_path / "state", tmp_path / "away"
+    state.mkdir()
+    ear = PokeSocket(state)
+    state.rename(away)
+    ear.mend()
+    assert ear.messages() == []
+    away.rename(state)
+    (state / SOCKET_NAME).unlink()
+    ear.mend()
+    assert poke(state)
+    ear.close()
+
+
 def test_where_no_daemon_lives_nobody_is_at_home(tmp_path: Path) -> None:
     assert not poke(tmp_path)
     assert not poke(tmp_path / "gone")
