@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from modelshelf.errors import FolderOffline, ModelshelfError, from_os_error
 from modelshelf.logs import get_log
 from modelshelf.shelf.devices import DeviceTraits, device_of, mount_table
 from modelshelf.shelf.mounts import mounts_around
-from modelshelf.shelf.patience import Patience
+from modelshelf.shelf.patience import Patience, await_answer
 from modelshelf.shelf.presence import is_seen
 from modelshelf.shelf.walk import walk
 from modelshelf.steps.absence import note_offline
@@ -22,7 +21,6 @@ from modelshelf.steps.footing import check_witness, find_footing
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from modelshelf.clock import Clock
     from modelshelf.domain.folder import Folder
@@ -191,12 +189,6 @@ def _mounts_now() -> frozenset[bytes]:
     except ModelshelfError as error:
         log.debug("mounts_not_read", reason=str(error))
         return frozenset()
-
-
-def await_answer(path: Path) -> None:
-    """Return when the file system answers, whatever it says; statvfs(2) is never answered from the kernel's own memory."""
-    with suppress(OSError):
-        os.statvfs(path)
 
 
 def check_return(store: Store, place: Place, state: FolderState, now: datetime) -> None:

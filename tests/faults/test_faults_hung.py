@@ -193,6 +193,9 @@ def test_a_mount_inside_a_local_folder_that_hangs_holds_up_no_start_no_reload_an
     log = daemon_around.log.read_text()
     assert "folder_not_watched" in log
     assert "did not answer" in log
+    (daemon_around.models / "beside.safetensors").write_bytes(builders.lora(77))
+    assert daemon_around.command("scan").returncode == 0
+    wait_until((daemon_around.models / "beside.json").exists, timeout=40)
     os.kill(daemon_around.pid, signal.SIGHUP)
     wait_until(lambda: "config_reloaded" in daemon_around.log.read_text(), timeout=40)
     wait_until(lambda: is_alive(daemon_around), timeout=40)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from modelshelf.errors import FolderOffline, ModelshelfError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Answer = TypeVar("Answer")
 
@@ -58,3 +61,9 @@ class _Look(threading.Thread, Generic[Answer]):
         if not self._answers:
             raise FolderOffline("a look at the file system came to no end")
         return self._answers[0]
+
+
+def await_answer(path: Path) -> None:
+    """Return when the file system answers, whatever it says; statvfs(2) is never answered from the kernel's own memory."""
+    with suppress(OSError):
+        os.statvfs(path)

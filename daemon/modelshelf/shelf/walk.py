@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.display import readable
 from modelshelf.domain.model_file import Fingerprint
 from modelshelf.errors import ModelshelfError, from_os_error
+from modelshelf.shelf.mounts import mounts_around
+from modelshelf.shelf.patience import Patience, await_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +25,9 @@ MAX_NAME_BYTES = 255
 
 MAX_PATH_BYTES = 4095
 """PATH_MAX of Linux without its closing zero: every call on a longer path fails."""
+
+_INNER_MOUNTS = Patience()
+"""One for all walks: a mount that is dead costs one thread, however often its folder is walked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +59,14 @@ class Listing:
 def walk(root: Path, intake: Intake, start: bytes = b"", *, is_recursive: bool = True) -> Iterator[Listing]:
     """Give a Listing of `start` and of every directory below it, parents first, in the order of their names.
 
-    A directory that cannot be listed comes with its `error` and never ends the walk. Held in memory are only the
-    directories still to be visited.
+    A directory that cannot be listed comes with its `error` and never ends the walk; so does a mount inside the folder that
+    does not answer. Held in memory are only the directories still to be visited.
     """
+    mounts = mounts_around(os.path.realpath(os.fsencode(root))).below
     pending = [start]
     while pending:
         relative = pending.pop()
-        listing = _listing_or_error(root, intake, relative)
+        listing = _listing_or_error(root, intake, relative, is_mount=relative in mounts)
         yield listing
         if is_recursive:
             pending.extend(reversed(listing.subdirectories))
@@ -76,9 +84,12 @@ def list_directory(directory: Path, intake: Intake, relative: bytes) -> Listing:
     return inventory.listing()
 
 
-def _listing_or_error(root: Path, intake: Intake, relative: bytes) -> Listing:
+def _listing_or_error(root: Path, intake: Intake, relative: bytes, *, is_mount: bool) -> Listing:
+    directory = root / os.fsdecode(relative)
     try:
-        return list_directory(root / os.fsdecode(relative), intake, relative)
+        if is_mount:
+            _INNER_MOUNTS.ask(readable(directory), partial(await_answer, directory))
+        return list_directory(directory, intake, relative)
     except ModelshelfError as error:
         return Listing(relative, error=error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +16,10 @@ from modelshelf.domain.model_file import Fingerprint
 from modelshelf.errors import FileGone, FileUnreadable
 from modelshelf.shelf import walk as walk_module
 from modelshelf.shelf.intake import Intake
+from modelshelf.shelf.mounts import MountView
+from modelshelf.shelf.patience import Patience
 from modelshelf.shelf.walk import Listing, list_directory, walk
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,3 +194,20 @@ def test_a_directory_whose_path_is_too_long_is_a_problem_and_not_entered(tmp_pat
     assert last.subdirectories == ()
     assert last.problems[0].reason.startswith("too long")
     assert last.error is None
+
+
+def test_a_mount_inside_that_does_not_answer_is_passed_over(
+    tmp_path: Path, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a" / "one.safetensors")
+    write(tmp_path / "dead" / "deeper" / "two.safetensors")
+    monkeypatch.setattr(walk_module, "mounts_around", lambda _: MountView(below=frozenset({b"dead"})))
+    answers = threading.Event()
+    monkeypatch.setattr(walk_module, "await_answer", lambda _: answers.wait())
+    monkeypatch.setattr(walk_module, "_INNER_MOUNTS", Patience(0.05))
+    found = by_directory(walk(tmp_path, intake))
+    assert set(found) == {b"", b"a", b"dead"}
+    assert "did not answer" in str(found[b"dead"].error)
+    assert list(found[b"a"].models) == [b"a/one.safetensors"]
+    answers.set()
+    wait_until(lambda: b"dead/deeper" in by_directory(walk(tmp_path, intake)))
