@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from modelshelf.daemon import House
 
 NAMES_SHOWN = 3
-LEAST_FREE_BYTES = 1_000_000
-"""With less the journal may not be written to."""
 
 
 class Standing:
@@ -72,7 +70,7 @@ def _given_up(house: House) -> list[str]:
 
 
 def _full(house: House) -> list[str]:
-    is_full = room_at(house.config.state_directory).free_bytes < LEAST_FREE_BYTES
+    is_full = room_at(house.config.state_directory).is_full
     return ["the disk of the state is full, so work waits"] if is_full else []
 
 

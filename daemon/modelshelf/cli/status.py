@@ -108,10 +108,11 @@ def _show_head(opening: Opening, report: ShelfReport) -> None:
         uptime = span_text(timedelta(seconds=report.vitals.uptime_seconds))
         daemon += f" for {uptime}, with {size_text(report.vitals.memory_bytes)} of memory"
     path = opening.config.path
+    is_full = report.state_room is not None and report.state_room.is_full
     pairs = [
         ("daemon", daemon),
         ("configuration", readable(path) if path else "the environment"),
-        ("state", readable(opening.state_directory)),
+        ("state", readable(opening.state_directory) + (": the disk is FULL, so work waits" if is_full else "")),
     ]
     if report.is_offline:
         pairs.append(("network", "offline by configuration: nothing is asked of Civitai"))

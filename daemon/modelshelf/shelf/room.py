@@ -11,6 +11,8 @@ from modelshelf.errors import from_os_error
 if TYPE_CHECKING:
     from pathlib import Path
 
+LEAST_FREE_BYTES = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -19,6 +21,11 @@ class Room:
     device: int
     size_bytes: int
     free_bytes: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a journal on it may not be written to."""
+        return self.free_bytes < LEAST_FREE_BYTES
 
 
 def room_at(path: Path) -> Room:

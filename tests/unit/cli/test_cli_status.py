@@ -7,11 +7,13 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from modelshelf.cli import shelf_report
 from modelshelf.cli import status as room
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.folder import Coverage
 from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.shelf.room import Room
 from modelshelf.watching.poke import PokeSocket
 from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_broken, add_read
 
@@ -289,6 +291,14 @@ def test_failures_are_counted_by_kind_as_the_failures_command_shows_them(shelf: 
     shown = [each["kind"] for each in shelf.run("failures", "--json").document["failures"]]
     counts = shelf.run("status", "--json").document["failures"]
     assert counts == {"invalid_format": 1, "access": 2, "api": 1} == {kind: shown.count(kind) for kind in shown}
+
+
+def test_a_full_disk_of_the_state_is_told(shelf: CliShelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    with shelf.store():
+        pass
+    assert "FULL" not in shelf.run("status").out
+    monkeypatch.setattr(shelf_report, "room_of", lambda _: Room(1, 1_000_000_000, 999_999))
+    assert "the disk is FULL, so work waits" in shelf.run("status").out
 
 
 def test_how_much_room_is_left_on_each_disk_is_told_where_it_is_there(shelf: CliShelf) -> None:
