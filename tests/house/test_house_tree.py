@@ -15,6 +15,8 @@ from tests.house.source import ROOT
 
 HERE = "tests/house/"
 LIBRARY = "." + "library"
+ON_EVERY_MACHINE = {"/", "/tmp", "/srv", "/home", "/opt", "/root", "/var/tmp", "/mnt"}
+"""A checkout may lie there; its name gives nothing away."""
 
 
 @lru_cache
@@ -34,7 +36,7 @@ def texts() -> dict[str, str]:
 
 
 def test_nothing_names_the_machine_it_was_written_on() -> None:
-    words = [LIBRARY, *(f"{place}/" for place in (ROOT, ROOT.parent) if place != place.parent)]
+    words = [LIBRARY, *(f"{place}/" for place in (ROOT, ROOT.parent) if str(place) not in ON_EVERY_MACHINE)]
     found = [
         f"{name}:{number} names {word}"
         for name, text in texts().items()
