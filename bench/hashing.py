@@ -48,7 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Hashing speed beside openssl and b3sum.")
     parser.add_argument("--size-gib", type=float, default=4.0, help="size of the file (default 4)")
     parser.add_argument("--directory", help="where to put it (default: the system's temporary directory)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each runs; the best counts (default 3)")
+    parser.add_argument("--rounds", type=int, default=6, help="how often each runs; the best counts (default 6)")
     return parser.parse_args()
 
 

@@ -46,7 +46,7 @@ class ShellDaemon(DaemonProcess):
         self.state.mkdir(exist_ok=True)
         line = f'{self.beginning} exec "$@" {self.end}'
         process = subprocess.Popen(
-            ["/bin/sh", "-c", line, "sh", *self._command("run")], env=self._environment, cwd=self.models.parent
+            ["bash", "-c", line, "bash", *self._command("run")], env=self._environment, cwd=self.models.parent
         )
         self._process = process
         wait_until(lambda: (self.state / "poke.sock").exists() or process.poll() is not None)
@@ -75,7 +75,7 @@ def serves(daemon: DaemonProcess, civitai: CivitaiStandIn, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", [">&- 2>&-", "<&- >&- 2>&-", "> /dev/full 2>&1", "2>&1 | true"], ids=["closed", "none", "full", "broken"]
+    "end", [">&- 2>&-", "<&- >&- 2>&-", "> /dev/full 2>&1", "> >(true) 2>&1"], ids=["closed", "none", "full", "broken"]
 )
 def test_a_daemon_whose_output_nobody_takes_goes_on(
     end: str, tmp_path: Path, config: str, civitai: CivitaiStandIn
@@ -85,6 +85,9 @@ def test_a_daemon_whose_output_nobody_takes_goes_on(
     daemon.end = end
     with daemon:
         serves(daemon, civitai, 1)
+        assert (
+            "modelshelf" in Path(f"/proc/{daemon.pid}/cmdline").read_text()
+        )  # it, and no shell that would leave it behind
         standard = [Path(f"/proc/{daemon.pid}/fd/{number}").readlink() for number in range(3)]
     assert not [path for path in standard if path.is_relative_to(tmp_path)]
 
