@@ -6,7 +6,6 @@ cut leaves the old file or the new one, at worst beside a `.<name>.modelshelf-<r
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import re
@@ -20,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.errors import FileChanged, FileUnreadable, WriteRefused, from_os_error
+from modelshelf.renaming import rename_without_replacing, sync_directory, sync_now, syncs_put_off
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LEFTOVER_AGE_SECONDS = 3600.0
 """A temporary file older than this was left by a crash: no write takes so long."""
@@ -32,9 +32,6 @@ _LEFTOVER = re.compile(rb"\..*\.modelshelf-[0-9a-f]{16}\.tmp", re.DOTALL)
 _ACL = "system.posix_acl_access"
 _USER_ATTRIBUTES = "user."
 _ANY_WRITE_BIT = 0o222
-_RENAME_NOREPLACE = 1
-_AT_FDCWD = -100
-_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EMLINK})
 _NOT_PERMITTED = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.EOPNOTSUPP})
 
 
@@ -110,7 +107,7 @@ def remove_file(path: Path, *, expected: os.stat_result, within: Path | None = N
             os.unlink(path.name, dir_fd=directory)
         finally:
             os.close(directory)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
 def read_limited(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
@@ -141,18 +138,38 @@ def move_without_replacing(source: Path, target: Path) -> None:
     with _translated(source, "move"):
         _demand_not_directory(source)
         try:
-            _rename_without_replacing(source, target)
+            rename_without_replacing(source, target)
         except FileExistsError:
             raise _in_the_way(target) from None
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
         if source.parent != target.parent:
-            _sync_directory(source.parent)
+            sync_directory(source.parent)
 
 
 def make_directory(path: Path) -> None:
     """Make a directory and those above it; one that is there is left as it is."""
     with _translated(path, "make"):
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def directories_synced_once() -> Iterator[None]:
+    """Make the directory entries of all that is written in here durable at its end, each directory once.
+
+    Until then a power cut may undo what was put in place, but not tear it: so nothing of it may be recorded as done before.
+    FileUnreadable if a directory cannot be synced; one that has gone takes along what was written there.
+    """
+    with syncs_put_off() as owed:
+        try:
+            yield
+        finally:
+            _sync_all(sorted(owed))
+
+
+def _sync_all(directories: Iterable[Path]) -> None:
+    for directory in directories:
+        with _translated(directory, "sync"), suppress(FileNotFoundError, NotADirectoryError):
+            sync_now(directory)
 
 
 def is_leftover(name: bytes) -> bool:
@@ -252,7 +269,7 @@ def _holds(path: Path, status: os.stat_result, content: bytes) -> bool:
 
 
 def _written(path: Path, content: bytes, manner: _Manner) -> os.stat_result:
-    temporary = path.with_name(_temporary_name(path.name))
+    temporary = path.with_name(temporary_name(path.name))
     mode = 0o600 if manner.old else 0o666
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
@@ -260,19 +277,20 @@ def _written(path: Path, content: bytes, manner: _Manner) -> os.stat_result:
         if manner.on_ready is not None:
             manner.on_ready(ready)
         _put(temporary, path, manner.expected)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
         return path.lstat()
     finally:
         with suppress(OSError):
             temporary.unlink()
 
 
-def _temporary_name(name: str) -> str:
+def temporary_name(name: str, token: str | None = None) -> str:
+    """Give the name of a temporary file of ours for `name`; with the same `token`, 16 hexadecimal digits, the same again."""
     kept = os.fsencode(name)[:_KEPT_NAME_BYTES]
     with suppress(UnicodeDecodeError):
         os.fsencode(name).decode()
         kept = kept.decode(errors="ignore").encode()
-    return f".{os.fsdecode(kept)}.modelshelf-{secrets.token_hex(8)}.tmp"
+    return f".{os.fsdecode(kept)}.modelshelf-{token or secrets.token_hex(8)}.tmp"
 
 
 def _demand_within(descriptor: int, path: Path, within: Path | None) -> None:
@@ -344,56 +362,6 @@ def _put(temporary: Path, path: Path, expected: os.stat_result | None) -> None:
         temporary.replace(path)
         return
     try:
-        _rename_without_replacing(temporary, path)
+        rename_without_replacing(temporary, path)
     except FileExistsError:
         raise FileChanged(f"{readable(path)} appeared meanwhile: nothing was written") from None
-
-
-def _rename_without_replacing(source: Path, target: Path) -> None:
-    for attempt in (_rename_exclusively, _link_and_unlink, _claim_and_rename):
-        try:
-            attempt(source, target)
-        except OSError as error:
-            if attempt is _claim_and_rename or error.errno not in _UNSUPPORTED:
-                raise
-        else:
-            return
-
-
-def _rename_exclusively(source: Path, target: Path) -> None:
-    """Rename with RENAME_NOREPLACE (Linux 3.15, glibc 2.28), which Python does not offer."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    if rename(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def _link_and_unlink(source: Path, target: Path) -> None:
-    os.link(source, target, follow_symlinks=False)
-    source.unlink()
-
-
-def _claim_and_rename(source: Path, target: Path) -> None:
-    """Make an empty file of our own at the target, which fails if anything is there, and rename over that."""
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    try:
-        source.replace(target)
-    except OSError:
-        target.unlink()
-        raise
-
-
-def _sync_directory(directory: Path) -> None:
-    try:
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:
-        return  # a directory that may be written but not listed cannot be opened, hence not synced
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _UNSUPPORTED:
-            raise
-    finally:
-        os.close(descriptor)

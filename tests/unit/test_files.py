@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelshelf import files
+from modelshelf import files, renaming
 from modelshelf.errors import DiskFull, FileChanged, FileGone, FileUnreadable, WriteRefused
 
 if TYPE_CHECKING:
@@ -426,7 +426,7 @@ class LibraryWithoutRename:
 
 @pytest.fixture(params=["link", "claim"])
 def _poor_file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ctypes, "CDLL", LibraryWithoutRename)
+    monkeypatch.setattr(renaming, "_libc", LibraryWithoutRename)
     if request.param == "claim":
         monkeypatch.setattr(os, "link", failing(errno.EPERM))
 
@@ -554,7 +554,7 @@ def test_directories_are_not_moved(tmp_path: Path) -> None:
 def test_a_move_across_file_systems_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"moving")
-    monkeypatch.setattr(files, "_rename_exclusively", failing(errno.EXDEV))
+    monkeypatch.setattr(renaming, "_rename_exclusively", failing(errno.EXDEV))
     with pytest.raises(FileUnreadable) as raised:
         files.move_without_replacing(source, tmp_path / "target")
     assert raised.value.errno == errno.EXDEV
@@ -642,6 +642,38 @@ def test_only_a_file_system_that_cannot_sync_directories_is_excused(
         with pytest.raises(FileUnreadable):
             files.create_file(tmp_path / "foo.json", b"new")
     assert (tmp_path / "foo.json").read_bytes() == b"new"
+
+
+def test_directories_written_to_together_are_synced_once_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(files, "sync_now", synced.append)
+    monkeypatch.setattr(renaming, "sync_now", synced.append)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "gone").mkdir()
+    with files.directories_synced_once():
+        for name in ("a/1.json", "a/2.json", "b.json", "gone/3.json"):
+            files.create_file(tmp_path / name, b"new")
+        assert synced == []
+    assert synced == [tmp_path, tmp_path / "a", tmp_path / "gone"]
+    files.create_file(tmp_path / "c.json", b"new")
+    assert synced[3:] == [tmp_path]
+
+
+def test_what_was_written_in_a_directory_that_has_gone_needs_no_sync_but_any_other_trouble_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    with files.directories_synced_once():
+        files.create_file(tmp_path / "gone" / "1.json", b"new")
+        shutil.rmtree(tmp_path / "gone")
+    together = files.directories_synced_once()
+    together.__enter__()
+    files.create_file(tmp_path / "1.json", b"new")
+    monkeypatch.setattr(os, "fsync", failing(errno.EIO))
+    with pytest.raises(FileUnreadable):
+        together.__exit__(None, None, None)
 
 
 def test_a_file_of_ours_is_removed_if_it_is_still_the_same(tmp_path: Path) -> None:
