@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
-from watchdog.events import DirDeletedEvent, FileDeletedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirDeletedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 
 from modelshelf.domain.display import readable
 from modelshelf.errors import FileUnreadable, FolderOffline
+from modelshelf.files import is_leftover
 from modelshelf.shelf import partial
 from modelshelf.watching.dirty import WHOLE, DirtyReach
 from modelshelf.watching.inotify import EVENTS, DoubtEvent, SafeObserver
@@ -150,6 +157,8 @@ class EventDoor(FileSystemEventHandler):
                 self._on_dirty(self._folder_id, path, DirtyReach.TREE)
 
     def _take_file_event(self, event: FileSystemEvent) -> None:
+        if isinstance(event, FileMovedEvent) and is_leftover(os.path.basename(os.fsencode(event.src_path))):
+            return  # our own writing, put in place: whoever wrote it records it
         for path in self._paths(event):
             interesting = self._interesting(path, is_gone=isinstance(event, FileDeletedEvent))
             if interesting is not None:

@@ -85,6 +85,13 @@ def test_unfinished_hidden_and_excluded_files_are_not_heard(kind: type[FileSyste
     assert (ear.dirty, ear.doubts) == ([], [])
 
 
+def test_what_we_put_in_place_ourselves_is_not_heard_but_who_renames_it_on_is() -> None:
+    ours = "/models/.a.json.modelshelf-0123456789abcdef.tmp"
+    assert heard(FileMovedEvent(ours, "/models/a.json")).dirty == []
+    assert heard(FileMovedEvent("/models/.a.json.tmp", "/models/a.json")).dirty == [(b"a.json", FILE)]
+    assert heard(FileMovedEvent("/models/a.json", "/models/b.json")).dirty == [(b"a.json", FILE), (b"b.json", FILE)]
+
+
 def test_the_end_of_a_downloads_control_file_marks_the_model_it_held_back() -> None:
     assert heard(FileDeletedEvent("/models/x/a.safetensors.aria2")).dirty == [(b"x/a.safetensors", FILE)]
     assert heard(FileDeletedEvent("/models/x/notes.txt.aria2")).dirty == []
