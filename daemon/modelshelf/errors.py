@@ -4,7 +4,7 @@
       ConfigError        a person must mend a file; exit 78, no traceback
       UsageError         a person asked for something that is not there; exit 2
       TransientError     later may help, and may carry ``retry_after_seconds``
-        FileChanged, FileUnreadable, FolderOffline, DiskFull, CivitaiUnavailable, CivitaiRateLimited
+        FileChanged, FileUnreadable, FolderOffline, DiskFull, ReaderLost, CivitaiUnavailable, CivitaiRateLimited
       PermanentError     later will not help
         FileGone, BrokenModelFile (and ReaderDied), CivitaiRefused (and CivitaiForbids), WriteRefused, WorkStopped
       StoreError         the journal cannot be trusted: the daemon stops
@@ -87,10 +87,20 @@ class DiskFull(TransientError):
     kind = FailureKind.ACCESS
 
 
+class ReaderLost(TransientError):
+    """The process made to read a file could not begin, or somebody else ended it: nothing is proven against the file."""
+
+    kind = FailureKind.INTERNAL
+
+
 class CivitaiUnavailable(TransientError):
-    """Civitai cannot be reached, or answered with something that is no answer."""
+    """Civitai cannot be reached, or answered with something that is no answer.
+
+    `first_delay_seconds` is what the waits begin with that double from one try to the next, None for the usual.
+    """
 
     kind = FailureKind.API
+    first_delay_seconds: float | None = None
 
 
 class CivitaiRateLimited(CivitaiUnavailable):
@@ -120,7 +130,15 @@ class CivitaiRefused(PermanentError):
 
 
 class CivitaiForbids(CivitaiRefused):
-    """Civitai forbids every request like this: the key, the region, a server's own rules. A person may mend that."""
+    """Civitai forbids every request like this: the key, the region, a server's own rules. A person may mend that.
+
+    `retry_after_seconds` is when it is asked again all the same, None for the usual.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        """Keep the text and when it is asked again."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class WriteRefused(PermanentError):

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.errors import ModelshelfError
 
-PAUSE_SECONDS = 30.0
-"""How long to be quiet after a 429 that does not say."""
-
 LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 MOST_COMMAS = 1_000_000
@@ -65,6 +62,10 @@ class QuestionRefused(CivitaiRefused):
 
 class AnswerTooLarge(QuestionRefused):
     """The answer is larger than we are ready to hold in memory."""
+
+
+class NotAsked(CivitaiUnavailable):
+    """Nothing was sent: it is forbidden here, pointless for now, or modelshelf is about to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +145,9 @@ def _slow_down(answer: Answer, retry_after_seconds: float | None) -> ModelshelfE
     """Part the throttle from the paging cap, which is a 429 for ever ("please use cursors instead")."""
     if b"use cursors" in answer.content:
         return QuestionRefused(f"{answer.host} answered 429: too many pages were asked for")
-    pause_seconds = PAUSE_SECONDS if retry_after_seconds is None else retry_after_seconds
+    said = "" if retry_after_seconds is None else f" for {retry_after_seconds:.0f} seconds"
     return CivitaiRateLimited(
-        f"{answer.host} answered 429: it asks to slow down for {pause_seconds:.0f} seconds",
-        retry_after_seconds=pause_seconds,
+        f"{answer.host} answered 429: it asks to slow down{said}", retry_after_seconds=retry_after_seconds
     )
 
 

@@ -1,54 +1,48 @@
-"""Calls to Civitai's public REST API: which version stands behind a hash, the model above it, its pictures."""
+"""Civitai's public REST API by the names that CivitScraper gave its calls, in our nouns."""
 
 from __future__ import annotations
 
 import re
 import time
-from http import HTTPStatus
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-from modelshelf.civitai.answers import AnswerTooLarge, QuestionRefused, picture_failure, read
-from modelshelf.civitai.edge import thumbnail_url
-from modelshelf.civitai.lenient import as_object, integer
-from modelshelf.civitai.matching import by_hash, has_unexplained
-from modelshelf.civitai.pacing import Pacing
+from modelshelf.civitai.answers import QuestionRefused
+from modelshelf.civitai.asking import Asker
+from modelshelf.civitai.batches import Batches
+from modelshelf.civitai.downloads import Downloads
+from modelshelf.civitai.entries import remote_images
+from modelshelf.civitai.lenient import integer
+from modelshelf.civitai.matching import lists_hash
+from modelshelf.civitai.pages import listed
 from modelshelf.civitai.payload import parse_model, parse_version
+from modelshelf.civitai.replies import FAILED, Replies, ask_each
 from modelshelf.civitai.settings import ClientSettings
-from modelshelf.civitai.transport import Question, Transport
 from modelshelf.clock import SystemClock
-from modelshelf.errors import CivitaiRateLimited, CivitaiUnavailable
+from modelshelf.domain.hashes import EMPTY_AUTOV3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
 
-    from modelshelf.civitai.answers import Answer
+    from modelshelf.civitai.downloads import Downloaded
+    from modelshelf.civitai.vitals import ApiVitals
     from modelshelf.clock import Clock
-    from modelshelf.domain.civitai import Model, ModelVersion, RemoteImage
-    from modelshelf.domain.jsontypes import JsonObject, JsonValue
-    from modelshelf.errors import ModelshelfError
+    from modelshelf.domain.civitai import Alternate, Found, Model, ModelVersion, RemoteImage
 
 __all__ = ["CivitaiClient", "ClientSettings"]
 
-SINGLE_LIMIT = 5
-"""So many are asked for one by one before their answers are recorded; a stop then loses seconds of work, not minutes."""
+LIST_LIMIT = 100
+"""Most models on a page of a list."""
 
-BATCH_LIMIT = 100
-"""Most hashes that POST by-hash takes."""
+_SHA256 = re.compile("[0-9A-Fa-f]{64}")
+_AUTOV3 = re.compile("[0-9A-Fa-f]{12}")
+_TELLING_HASH = re.compile("[0-9A-Fa-f]{10}|[0-9A-Fa-f]{12}|[0-9A-Fa-f]{64}")
+"""AutoV2, AutoV3, SHA256 or BLAKE3. What has 8 digits is AutoV1 or CRC32, which many files share."""
 
-_SHA256 = re.compile("[0-9A-F]{64}")
-_BATCH = "model-versions/by-hash"
-_BATCH_OF_IDS = "model-versions/by-hash/ids"
-_NO_BATCH = {
-    HTTPStatus.BAD_REQUEST,
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.METHOD_NOT_ALLOWED,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.NOT_IMPLEMENTED,
-}
-"""POST answered so: one hash spoils the batch, or this server speaks GET only. Each hash is then asked for alone."""
-
-_FORBIDDEN_RETRY_SECONDS = 3600.0
+_LARGEST_ID = 2**31 - 1
+"""Above this the server crashes instead of answering."""
 
 
 class CivitaiClient:
@@ -60,12 +54,10 @@ class CivitaiClient:
     def __init__(
         self, settings: ClientSettings, clock: Clock | None = None, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        self._settings = settings
-        self._clock = clock or SystemClock()
-        self._transport = Transport(settings, self._clock)
-        self._pacing = Pacing(settings.rate_limit_per_minute, self._clock, sleep)
-        self._picture_pacing = Pacing(None, self._clock, sleep)
-        self._has_batches = False
+        clock = clock or SystemClock()
+        self._asker = Asker(settings, clock, sleep)
+        self._batches = Batches(self._asker, settings.adaptive_batch, clock)
+        self._downloads = Downloads(self._asker)
 
     def __enter__(self) -> Self:
         return self
@@ -75,127 +67,137 @@ class CivitaiClient:
 
     def close(self) -> None:
         """Let nothing leave any more, and close the connections kept alive; a request under way is not broken off."""
-        self._pacing.close()
-        self._picture_pacing.close()
-        self._transport.close()
+        self._asker.close()
+
+    def vitals(self) -> ApiVitals:
+        """Tell what is not asked now and why, and what was asked so far."""
+        return self._asker.vitals()
 
     @property
     def most_at_once(self) -> int:
-        """How many hashes to ask for at a time: few until the server has shown that it answers many in one request."""
-        return BATCH_LIMIT if self._has_batches else SINGLE_LIMIT
+        """How many hashes to ask for at a time: a batch, and few until the server has shown that it takes batches."""
+        return self._batches.most_at_once
 
-    def versions_by_hash(self, sha256s: Sequence[str]) -> dict[str, ModelVersion]:
-        """Give the version behind each SHA256, keyed as it was asked for; unknown and malformed ones are absent.
+    def known_ids(self, sha256s: Sequence[str]) -> dict[str, tuple[Alternate, ...]]:
+        """Give the versions that hold each SHA256, by their ids; unknown and malformed hashes are absent."""
+        spelled = _well_formed(sha256s)
+        known = self._batches.known_ids([*dict.fromkeys(spelled.values())])
+        return {each: known[upper] for each, upper in spelled.items() if upper in known}
 
-        A hash that several versions hold belongs to the one published first.
+    def versions_by_hash(
+        self,
+        sha256s: Sequence[str],
+        preferred: Mapping[str, Collection[int]] | None = None,
+        *,
+        ahead: Sequence[str] = (),
+        is_fresh: bool = False,
+    ) -> Replies[str, Found]:
+        """Give the version behind each SHA256, keyed as it was asked for; a malformed one is unknown.
+
+        Of several versions a `preferred` one is chosen, if it does hold the hash, then the one published first. `ahead` are
+        hashes that will be asked for soon. If nothing at all was answered, that error is raised.
         """
-        wanted = list(dict.fromkeys(each.upper() for each in sha256s if _SHA256.fullmatch(each.upper())))
-        found: dict[str, ModelVersion] = {}
-        for start in range(0, len(wanted), BATCH_LIMIT):
-            found |= self._batch(wanted[start : start + BATCH_LIMIT])
-        return {each: found[each.upper()] for each in sha256s if each.upper() in found}
+        spelled = _well_formed(sha256s)
+        upper_preferred = {each.upper(): ids for each, ids in (preferred or {}).items()}
+        wanted, coming = ([*dict.fromkeys(each.values())] for each in (spelled, _well_formed(ahead)))
+        replies = self._batches.versions(wanted, upper_preferred, coming, is_fresh=is_fresh)
+        return Replies(
+            {each: replies.found[upper] for each, upper in spelled.items() if upper in replies.found},
+            {each: replies.unanswered[upper] for each, upper in spelled.items() if upper in replies.unanswered},
+        )
 
-    def model(self, model_id: int) -> Model | None:
-        """Give the model of this id, None where Civitai shows none: it may be private, and its versions still be found."""
-        body = self._read(self._ask(f"models/{model_id}"))
+    def version_by_weights(self, autov3: str) -> ModelVersion | None:
+        """Give a version with a file of the same weights under another header; None unless it lists that AutoV3."""
+        version = self.get_model_version_by_hash(autov3) if _AUTOV3.fullmatch(autov3) else None
+        return version if version is not None and lists_hash(version, "AutoV3", autov3.upper()) else None
+
+    def get_model_version_by_hash(self, any_hash: str) -> ModelVersion | None:
+        """Give the oldest version with a file of this SHA256, BLAKE3, AutoV2 or AutoV3; anything else is never asked."""
+        if not _TELLING_HASH.fullmatch(any_hash) or any_hash.upper() == EMPTY_AUTOV3:
+            return None
+        return self._batches.version(any_hash.upper())
+
+    def get_model_version(self, version_id: int, *, is_fresh: bool = False) -> ModelVersion | None:
+        """Give the version of this id. It lists replaced files, too, and perhaps a VAE of another version."""
+        path = f"model-versions/{version_id}"
+        body = self._asker.ask(path, is_fresh=is_fresh) if _is_id(version_id) else None
+        return None if body is None else parse_version(body)
+
+    def get_model(self, model_id: int, *, is_fresh: bool = False) -> Model | None:
+        """Give the model of this id, None where Civitai shows none: it may be private, and its versions still be found.
+
+        `is_fresh`, here and elsewhere: what was answered before will not do.
+        """
+        body = self._asker.ask(f"models/{model_id}", is_fresh=is_fresh) if _is_id(model_id) else None
         return None if body is None else parse_model(body)
 
-    def picture(self, url: str, max_bytes: int) -> bytes:
-        """Give the bytes at an image's address; QuestionRefused if it is gone, larger than `max_bytes` or no address."""
-        self._refuse_if_forbidden()
-        self._picture_pacing.take_turn()
-        answer = self._transport.exchange(
-            Question(url, has_key=False, accept="image/*,video/*;q=0.9,*/*;q=0.5"), max_bytes
-        )
-        if answer.status != HTTPStatus.OK:
-            raise self._heeded(picture_failure(answer, self._clock.now()), self._picture_pacing)
-        if answer.is_page or not answer.content:
-            raise CivitaiUnavailable(f"{answer.host} answered 200 with something that is no picture")
-        return answer.content
+    def get_parent_model_with_versions(self, model_id: int) -> Model | None:
+        """Give the model above a version, with all versions beside it, in the creator's order."""
+        return self.get_model(model_id)
 
-    @staticmethod
-    def thumbnail_url(image: RemoteImage, width: int) -> str:
-        """Give the address of `image` at `width` pixels, see `edge.thumbnail_url`."""
-        return thumbnail_url(image, width)
+    def get_model_by_hash(self, any_hash: str) -> Model | None:
+        """Give the model above the version behind a hash; None where the hash is unknown or the model hidden."""
+        version = self.get_model_version_by_hash(any_hash)
+        return None if version is None or version.model_id is None else self.get_model(version.model_id)
 
-    def _batch(self, sha256s: list[str]) -> dict[str, ModelVersion]:
-        if len(sha256s) == 1:
-            return self._singly(sha256s)
-        body = self._ask_batch(_BATCH, sha256s)
-        self._has_batches = body is not None
-        if body is None:
-            return self._singly(sha256s)
-        versions = [parse_version(each) for each in body if integer(as_object(each).get("id")) is not None]
-        found = by_hash(versions, set(sha256s))
-        missing = [each for each in sha256s if each not in found]
-        if missing and has_unexplained(versions, set(sha256s)):
-            found |= self._singly(self._known(missing))
-        return found
+    def get_models(self, model_ids: Sequence[int], *, is_fresh: bool = False) -> Replies[int, Model]:
+        """Give the models of these ids, by lists of a hundred; if nothing at all was answered, that error is raised.
 
-    def _known(self, sha256s: list[str]) -> list[str]:
-        """Give those of the hashes that Civitai knows at all, all of them where it does not say.
-
-        One cheap question instead of a hundred misses: nearly every batch has a replaced file and many unknown ones.
+        A list leaves out archived and private models, and others, without a word: those are asked for alone.
         """
-        if len(sha256s) == 1:
-            return sha256s
-        body = self._ask_batch(_BATCH_OF_IDS, sha256s)
-        if body is None:
-            return sha256s
-        known = {str(as_object(each).get("hash")).upper() for each in body}
-        return [each for each in sha256s if each in known]
+        wanted = [each for each in dict.fromkeys(model_ids) if _is_id(each)]
+        replies: Replies[int, Model] = Replies()
+        for start in range(0, len(wanted), LIST_LIMIT):
+            replies.add(self._models(wanted[start : start + LIST_LIMIT], is_fresh=is_fresh))
+        return replies.required(wanted)
 
-    def _singly(self, sha256s: list[str]) -> dict[str, ModelVersion]:
-        """Ask for each hash alone. One that is refused counts as unknown for now, unless all of them are."""
-        found: dict[str, ModelVersion] = {}
-        refusals: list[QuestionRefused] = []
-        for sha256 in sha256s:
-            try:
-                body = self._read(self._ask(f"{_BATCH}/{sha256}"))
-            except QuestionRefused as refusal:
-                refusals.append(refusal)
-                continue
-            if body is not None:
-                found[sha256] = parse_version(body)
-        if refusals and len(refusals) == len(sha256s):
-            raise refusals[0]
-        return found
+    def search_models(self, words: str, *, model_type: str | None = None, limit: int = 20) -> list[Model]:
+        """Give models whose names fit the words, in the server's order."""
+        parameters = {"query": words, "nsfw": "true", "limit": str(min(limit, LIST_LIMIT))}
+        if model_type is not None:
+            parameters["types"] = model_type
+        found = listed(self._asker, "models", parameters)
+        return [parse_model(each) for each in islice(found, limit) if integer(each.get("id")) is not None]
 
-    def _ask_batch(self, path: str, sha256s: list[str]) -> list[JsonValue] | None:
-        """Give the list that a batch question is answered with, None where the hashes must be asked for singly."""
+    def get_images(self, version_id: int, *, browsing_level: str = "X", limit: int = 20) -> list[RemoteImage]:
+        """Give images that people have posted of a version, up to `browsing_level` (None, Soft, Mature or X)."""
+        if not _is_id(version_id):
+            return []
+        parameters = {
+            "modelVersionId": str(version_id),
+            "limit": str(min(limit, LIST_LIMIT)),
+            "nsfw": browsing_level,
+            "withMeta": "true",
+        }
+        return [*remote_images([*islice(listed(self._asker, "images", parameters), limit)])]
+
+    def download_image(self, url: str, destination: Path, max_bytes: int) -> Downloaded:
+        """Put the picture or clip at `url` where nothing is, see `downloads.Downloads.fetch`."""
+        return self._downloads.fetch(url, destination, max_bytes)
+
+    def _models(self, model_ids: list[int], *, is_fresh: bool) -> Replies[int, Model]:
+        found: dict[int, Model] = {}
+        parameters = {"ids": ",".join(map(str, model_ids)), "nsfw": "true", "limit": str(LIST_LIMIT)}
         try:
-            answer = self._ask(path, [*sha256s])
-            if answer.status in _NO_BATCH or (answer.status == HTTPStatus.OK and answer.is_page):
-                return None
-            body = self._read(answer)
-        except AnswerTooLarge:
-            return None
-        if not isinstance(body, list):
-            raise CivitaiUnavailable(f"{answer.host} answered {answer.status} with something that is not a list")
-        return body
-
-    def _ask(self, path: str, json: JsonValue = None) -> Answer:
-        self._refuse_if_forbidden()
-        self._pacing.take_turn()
-        url = f"{self._settings.base_url.rstrip('/')}/{path}"
-        return self._transport.exchange(
-            Question(url, "GET" if json is None else "POST", json), self._settings.max_body_bytes
+            if len(model_ids) > 1:
+                bodies = listed(self._asker, "models", parameters, is_fresh=is_fresh)
+                models = (parse_model(each) for each in bodies if integer(each.get("id")) in model_ids)
+                found |= {model.id: model for model in models}
+        except QuestionRefused:
+            pass  # one of the ids may spoil the list
+        except FAILED as error:
+            return Replies(found, dict.fromkeys((each for each in model_ids if each not in found), error))
+        replies = ask_each(
+            [each for each in model_ids if each not in found], partial(self.get_model, is_fresh=is_fresh)
         )
+        replies.found |= found
+        return replies
 
-    def _read(self, answer: Answer) -> JsonObject | list[JsonValue] | None:
-        try:
-            return read(answer, self._clock.now())
-        except CivitaiRateLimited as error:
-            raise self._heeded(error, self._pacing) from None
 
-    def _heeded(self, error: ModelshelfError, pacing: Pacing) -> ModelshelfError:
-        """Keep the pause that a 429 asks for, then give the error back."""
-        if isinstance(error, CivitaiRateLimited):
-            pacing.pause(error.retry_after_seconds or 0.0)
-        return error
+def _well_formed(sha256s: Sequence[str]) -> dict[str, str]:
+    """Give those that are 64 hexadecimal digits, as they are spelled, with the one spelling that is ever asked."""
+    return {each: each.upper() for each in sha256s if _SHA256.fullmatch(each)}
 
-    def _refuse_if_forbidden(self) -> None:
-        if self._settings.is_outgoing_forbidden:
-            raise CivitaiUnavailable(
-                "not asked: outgoing requests are forbidden here", retry_after_seconds=_FORBIDDEN_RETRY_SECONDS
-            )
+
+def _is_id(number: int) -> bool:
+    return 0 < number <= _LARGEST_ID

@@ -17,7 +17,10 @@ _HEX = re.compile("[0-9A-F]+")
 _AUTOV3_DIGITS = 12
 
 _LEVEL_OF_WORD = {"none": 1, "soft": 2, "mature": 4, "x": 8}
-"""`nsfw` of images from 2023-04 to 2024-03: None is PG, Soft PG13, Mature R, X stands for X and above."""
+"""`nsfw` of images from 2023-04 to 2024-03: None is PG, Soft PG13, Mature R, X stands for X and above.
+
+Lists of images still say it so, and the bit as `browsingLevel` beside it.
+"""
 
 _TYPE_OF_EXTENSION = {"mp4": "video", "webm": "video", "mp3": "audio"}
 
@@ -80,7 +83,7 @@ def _image(body: JsonObject) -> RemoteImage | None:
     if url is None:
         return None
     meta = as_object(body.get("meta"))
-    level = body.get("nsfwLevel")
+    level = body.get("nsfwLevel" if integer(body.get("browsingLevel")) is None else "browsingLevel")
     return RemoteImage(
         url=url,
         type=text(body.get("type")) or _type_by_name(url),
@@ -89,6 +92,8 @@ def _image(body: JsonObject) -> RemoteImage | None:
         height=integer(body.get("height")),
         prompt=text(meta.get("prompt")),
         negative_prompt=text(meta.get("negativePrompt")),
+        is_of_minor=body.get("minor") is True,
+        is_of_real_person=body.get("poi") is True,
     )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from modelshelf.domain.fact import Source
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
 
+_EARLY_ACCESS_KEYS = ("earlyAccessEndsAt", "earlyAccessDeadline")
+
 LARGEST_META_CHARACTERS = 64 * 1024
 """Longest value of an image's `meta` that is kept: whole ComfyUI workflows hide there, megabytes per image."""
 
@@ -173,7 +175,21 @@ def _sibling(value: JsonValue) -> Sibling | None:
         name=label(record.get("name")),
         base_model=text(record.get("baseModel")),
         published_at=text(record.get("publishedAt")),
+        is_paid=_is_paid(record),
+        access_ends_at=_access_ends_at(record),
     )
+
+
+def _is_paid(record: JsonObject) -> bool:
+    """Tell whether a version costs something with no end to it: `paidAccess`, which replaced early access in July 2026."""
+    access = as_object(record.get("paidAccess"))
+    return bool(access) and (access.get("permanent") is True or text(access.get("endsAt")) is None)
+
+
+def _access_ends_at(record: JsonObject) -> str | None:
+    """Give until when a version costs something, under any of the names that this has had since May 2024."""
+    ends = (as_object(record.get("paidAccess")).get("endsAt"), *(record.get(each) for each in _EARLY_ACCESS_KEYS))
+    return next(filter(None, map(text, ends)), None)
 
 
 def _creator(record: JsonObject) -> str | None:

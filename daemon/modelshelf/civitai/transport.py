@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +19,8 @@ from modelshelf.domain.display import readable
 from modelshelf.errors import CivitaiUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from modelshelf.civitai.settings import ClientSettings
     from modelshelf.clock import Clock
     from modelshelf.domain.jsontypes import JsonValue
@@ -39,6 +41,26 @@ class Question:
     json: JsonValue = None
     has_key: bool = True
     accept: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer whose body is still coming, in `pieces` of any size; `headers` may be asked in any case."""
+
+    host: str
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+
+    def read(self, max_bytes: int) -> bytes:
+        """Give the whole body; AnswerTooLarge above `max_bytes`."""
+        content = bytearray()
+        for piece in self.pieces:
+            content += piece
+            if len(content) > max_bytes:
+                raise AnswerTooLarge(f"{self.host} sent more than the {max_bytes} bytes that are allowed")
+        return bytes(content)
 
 
 class _Session(requests.Session):
@@ -73,16 +95,23 @@ class Transport:
 
     def exchange(self, question: Question, max_body_bytes: int) -> Answer:
         """Give the answer of whatever status; CivitaiUnavailable if there is none, QuestionRefused if it cannot be asked."""
+        with self.stream(question) as stream:
+            return Answer(stream.host, stream.status, stream.headers, stream.read(max_body_bytes))
+
+    @contextmanager
+    def stream(self, question: Question) -> Iterator[Stream]:
+        """Give the answer that no redirect stands before, its body yet to come; raises like `exchange`, then and there."""
         deadline = self._clock.monotonic() + self._settings.deadline_seconds
         url = question.url
         for _ in range(MAX_HOPS + 1):
             with closing(self._send(question, url)) as response:
                 target = _target(response)
                 if target is None:
-                    content = self._content(response, max_body_bytes, deadline)
-                    return Answer(_host(url), response.status_code, response.headers, content)
+                    pieces = self._pieces(response, deadline)
+                    yield Stream(host_of(url), response.status_code, response.headers, pieces)
+                    return
             url = _joined(url, target)
-        raise CivitaiUnavailable(f"{_host(question.url)} redirects more than {MAX_HOPS} times")
+        raise CivitaiUnavailable(f"{host_of(question.url)} redirects more than {MAX_HOPS} times")
 
     def _send(self, question: Question, url: str) -> requests.Response:
         origin = _origin(url)
@@ -105,29 +134,29 @@ class Transport:
             raise self._translated(error, url) from error
 
     def _headers(self, question: Question, url: str) -> dict[str, str | bytes]:
-        headers: dict[str, str | bytes] = {"User-Agent": self._settings.user_agent, "Accept": question.accept}
+        headers: dict[str, str | bytes] = {
+            "User-Agent": self._settings.user_agent,
+            "Accept": question.accept,
+            **question.headers,
+        }
         if self._key and question.has_key and _origin(url) == self._home:
             headers["Authorization"] = f"Bearer {self._key}".encode()
         return headers
 
-    def _content(self, response: requests.Response, max_body_bytes: int, deadline: float) -> bytes:
-        """Read the body piece by piece as it arrives, so that neither size nor dripping can hold us up."""
-        host = _host(response.url)
-        content = bytearray()
+    def _pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        """Give the body piece by piece as it arrives, so that neither size nor dripping can hold us up."""
+        host = host_of(response.url)
         try:
             while piece := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-                content += piece
-                if len(content) > max_body_bytes:
-                    raise AnswerTooLarge(f"{host} sent more than the {max_body_bytes} bytes that are allowed")
+                yield piece
                 if self._clock.monotonic() > deadline:
                     raise CivitaiUnavailable(f"{host} took longer than {self._settings.deadline_seconds:.0f} seconds")
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise CivitaiUnavailable(f"{host} broke off in the middle of its answer") from error
-        return bytes(content)
 
     def _translated(self, error: Exception, url: str) -> ModelshelfError:
         """Name what went wrong without quoting the library, whose texts may hold addresses and headers."""
-        host = _host(url)
+        host = host_of(url)
         if isinstance(error, requests.Timeout):
             return CivitaiUnavailable(f"{host} did not answer within {self._settings.timeout_seconds:.0f} seconds")
         if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
@@ -153,8 +182,8 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     return parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme]
 
 
-def _host(url: str) -> str:
-    """Name the host for an error text; name and password of the address are left out."""
+def host_of(url: str) -> str:
+    """Name the host for eyes; name and password of the address are left out."""
     origin = _origin(url)
     return readable(origin[1]) if origin else "the server"
 

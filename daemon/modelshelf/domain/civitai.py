@@ -37,7 +37,10 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class RemoteImage:
-    """A picture or clip of a ModelVersion. `nsfw_level` is one bit: 1 PG, 2 PG13, 4 R, 8 X, 16 XXX, 32 blocked, 0 unrated."""
+    """A picture or clip of a ModelVersion. `nsfw_level` is one bit: 1 PG, 2 PG13, 4 R, 8 X, 16 XXX, 32 blocked, 0 unrated.
+
+    `is_of_minor`, `is_of_real_person`: Civitai flagged it as showing somebody who looks like a child, or a real person.
+    """
 
     url: str
     type: str
@@ -46,6 +49,8 @@ class RemoteImage:
     height: int | None = None
     prompt: str | None = None
     negative_prompt: str | None = None
+    is_of_minor: bool = False
+    is_of_real_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,23 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternate:
+    """Another version that holds the same bytes; `published_at` is None where Civitai has named only its id."""
+
+    version_id: int
+    model_id: int | None
+    published_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The version behind a hash, and the others that it was chosen from."""
+
+    version: ModelVersion
+    alternates: tuple[Alternate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class License:
     """What the creator allows."""
 
@@ -84,12 +106,17 @@ class License:
 
 @dataclass(frozen=True, slots=True)
 class Sibling:
-    """Another version of the same Model, in the creator's order."""
+    """Another version of the same Model, in the creator's order.
+
+    `is_paid`: it costs something for good; `access_ends_at` is when it costs nothing any more, where that is said.
+    """
 
     id: int
     name: str | None
     base_model: str | None
     published_at: str | None
+    is_paid: bool = False
+    access_ends_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

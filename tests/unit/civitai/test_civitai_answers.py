@@ -118,12 +118,14 @@ def test_retry_after_is_seconds_or_a_date_and_a_day_at_most(header: str | None, 
     assert retry_after(header, NOW) == seconds
 
 
-def test_a_429_carries_the_pause_it_asks_for() -> None:
+def test_a_429_carries_the_pause_it_asks_for_if_it_does() -> None:
     told = failure(answer(429, Retry_After="7"), NOW)
     untold = failure(answer(429, b"<html>", "text/html"), NOW)
     assert isinstance(told, CivitaiRateLimited)
     assert isinstance(untold, CivitaiRateLimited)
-    assert (told.retry_after_seconds, untold.retry_after_seconds) == (7, 30)
+    assert (told.retry_after_seconds, untold.retry_after_seconds) == (7, None)
+    assert str(told).endswith("slow down for 7 seconds")
+    assert str(untold).endswith("slow down")
 
 
 def test_the_paging_cap_is_a_429_that_no_waiting_mends() -> None:

@@ -1,4 +1,4 @@
-"""The client against the stand-in, asking for what it is made for."""
+"""The facade's single questions against the stand-in: models, versions, weights, searches, images."""
 
 from __future__ import annotations
 
@@ -8,170 +8,127 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
-from modelshelf.errors import CivitaiUnavailable
-from tests.fakes.civitai_moods import method_not_allowed, page, truncated, wrong_address
+from modelshelf.civitai.pages import MOST_PAGES
+from modelshelf.civitai.settings import CacheSettings
+from modelshelf.errors import CivitaiForbids, CivitaiRefused, CivitaiUnavailable
+from tests.fakes.civitai_moods import crashed, malformed, overloaded, page, region_blocked
 from tests.fakes.civitai_wire import Reply, json_reply
+from tests.unit.civitai.fetching import fetched
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelshelf.domain.jsontypes import JsonValue
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
-    from tests.fakes.civitai_wire import RecordedRequest
 
-A, B, C, D = ("A" * 64, "B" * 64, "C" * 64, "D" * 64)
-IDS = "/api/v1/model-versions/by-hash/ids"
-BATCH = "/api/v1/model-versions/by-hash"
-
-
-def asked(stand_in: CivitaiStandIn) -> list[tuple[str, str]]:
-    return [(each.method, each.path) for each in stand_in.requests]
+A, B, C = ("A" * 64, "B" * 64, "C" * 64)
+WEIGHTS, OTHER_WEIGHTS, EMPTY = "0123456789AB", "BA9876543210", "E3B0C44298FC"
+BY_HASH = "/api/v1/model-versions/by-hash"
 
 
-def test_one_hash_is_asked_for_in_upper_case(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    version_id = stand_in.add_file(A, 1024, name="Fish", trained_words=["fish"])
-    found = client.versions_by_hash([A.lower()])
-    assert found[A.lower()].id == version_id
-    assert found[A.lower()].model_name == "Fish"
-    assert asked(stand_in) == [("GET", f"{BATCH}/{A}")]
+def asked(stand_in: CivitaiStandIn) -> list[str]:
+    return [each.path for each in stand_in.requests]
 
 
-def test_several_hashes_travel_in_one_request(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    first, second = stand_in.add_file(A, 1024), stand_in.add_file(B, 1024)
-    found = client.versions_by_hash([A, B, C, A])
-    assert {sha256: version.id for sha256, version in found.items()} == {A: first, B: second}
-    assert asked(stand_in) == [("POST", BATCH)]
-    assert json.loads(stand_in.requests[0].body) == [A, B, C]
+def with_models(stand_in: CivitaiStandIn, *model_ids: int) -> None:
+    for each in model_ids:
+        stand_in.add_file(f"{each:064X}", 1024, model_id=each, name=f"Model {each}", images=0)
 
 
-def test_the_broken_addresses_of_a_batch_are_mended(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    version_id = stand_in.add_file(A, 1024)
-    version = client.versions_by_hash([A, B])[A]
-    assert "https://undefined/" in str(version.body["downloadUrl"])
-    assert version.download_url == f"https://civitai.com/api/download/models/{version_id}"
+def test_a_model_is_fetched_by_its_id(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.add_file(A, 1024, model_id=5, name="Fish", tags=["sea"], creator="ann")
+    stand_in.add_file(B, 1024, model_id=5, version_name="v2")
+    model = client.get_model(5)
+    assert model is not None
+    assert (model.id, model.name, model.tags, model.creator) == (5, "Fish", ("sea",), "ann")
+    assert model.license.allow_commercial_use == ("Image", "RentCivit")
+    assert [each.name for each in model.versions] == ["v1.0", "v2"]
+    assert stand_in.requests[0].headers["accept"] == "application/json"
+    assert client.get_parent_model_with_versions(5) == model
 
 
-def test_more_than_a_hundred_hashes_go_in_groups(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    hashes = [f"{number:064X}" for number in range(201)]
-    for each in hashes:
-        stand_in.add_file(each, 1024, images=0)
-    assert client.versions_by_hash(hashes).keys() == set(hashes)
-    assert [method for method, _ in asked(stand_in)] == ["POST", "POST", "GET"]
+def test_a_model_that_is_not_shown_is_none(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.add_file(A, 1024, model_id=5, availability="Private")
+    assert client.get_model(5) is None
+    assert client.get_model(6) is None
+    assert client.get_model_by_hash(A) is None
+    assert client.versions_by_hash([A]).found[A].version.model_id == 5
 
 
-def test_a_miss_is_absent(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    assert client.versions_by_hash([A]) == {}
-    assert client.versions_by_hash([A, B]) == {}
-    assert client.versions_by_hash([]) == {}
-    assert len(stand_in.requests) == 2
+def test_a_model_is_found_by_the_hash_of_one_of_its_files(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.add_file(A, 1024, model_id=5, name="Fish")
+    found = client.get_model_by_hash(A[:10])
+    assert found is not None
+    assert found.name == "Fish"
+    assert client.get_model_by_hash(B) is None
 
 
-@pytest.mark.parametrize("malformed", ["", "AB", "G" * 64, "A" * 65, "A" * 63 + "\n", "../../me", "²" * 64])
-def test_a_malformed_hash_never_reaches_the_wire(
-    stand_in: CivitaiStandIn, client: CivitaiClient, malformed: str
-) -> None:
-    assert client.versions_by_hash([malformed]) == {}
+def test_a_version_is_fetched_by_its_id(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    version_id = stand_in.add_file(A, 1024, name="Fish")
+    found = client.get_model_version(version_id)
+    assert found is not None
+    assert (found.id, found.model_name) == (version_id, "Fish")
+    assert client.get_model_version(version_id + 1) is None
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**70])
+def test_a_number_that_is_no_id_is_never_asked(stand_in: CivitaiStandIn, client: CivitaiClient, number: int) -> None:
+    assert client.get_model(number) is None
+    assert client.get_model_version(number) is None
+    assert client.get_images(number) == []
+    assert client.get_models([number]).found == {}
     assert stand_in.requests == []
 
 
-def test_a_replaced_file_is_found_though_its_version_does_not_list_it(
+def test_a_version_is_found_by_every_hash_that_tells_files_apart(
     stand_in: CivitaiStandIn, client: CivitaiClient
 ) -> None:
-    version_id = stand_in.add_file(A, 1024, is_replaced=True)
-    stand_in.add_file(B, 1024, version_id=version_id)
-    found = client.versions_by_hash([A, B, C, D])
-    assert {sha256: version.id for sha256, version in found.items()} == {A: version_id, B: version_id}
-    assert [file.hashes["SHA256"] for file in found[A].files] == [B]
-    assert asked(stand_in) == [("POST", BATCH), ("POST", IDS), ("GET", f"{BATCH}/{A}")]
+    version_id = stand_in.add_file({"SHA256": A, "BLAKE3": B, "AutoV3": WEIGHTS}, 1024)
+    for each in (A, A.lower(), B, WEIGHTS.lower(), A[:10]):
+        found = client.get_model_version_by_hash(each)
+        assert found is not None
+        assert found.id == version_id
+    assert all(path == path.upper() for path in (each.removeprefix(BY_HASH) for each in asked(stand_in)))
 
 
-def test_an_archived_model_is_found_though_it_lists_no_files(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    version_id = stand_in.add_file(A, 1024, mode="Archived")
-    version = client.versions_by_hash([A, B])[A]
-    assert (version.id, version.mode, version.files, version.download_url) == (version_id, "Archived", (), None)
+def test_hashes_that_many_files_share_are_never_asked(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.add_file({"SHA256": A, "AutoV1": "DE2F2560", "CRC32": "B6D1BAE9", "AutoV3": EMPTY}, 1024)
+    for each in ("DE2F2560", "B6D1BAE9", EMPTY, EMPTY.lower()):
+        assert client.get_model_version_by_hash(each) is None
+        assert client.version_by_weights(each) is None
+    assert stand_in.requests == []
 
 
-def test_a_single_suspect_is_asked_for_at_once(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024, is_hidden=True)
-    stand_in.add_file(B, 1024)
-    assert client.versions_by_hash([A, B]).keys() == {A, B}
-    assert asked(stand_in) == [("POST", BATCH), ("GET", f"{BATCH}/{A}")]
+def test_the_same_weights_under_another_header_are_found(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    version_id = stand_in.add_file({"SHA256": A, "AutoV3": WEIGHTS}, 1024)
+    found = client.version_by_weights(WEIGHTS.lower())
+    assert found is not None
+    assert found.id == version_id
+    assert client.version_by_weights(OTHER_WEIGHTS) is None
+    assert asked(stand_in) == [f"{BY_HASH}/{WEIGHTS}", f"{BY_HASH}/{OTHER_WEIGHTS}"]
 
 
-def test_a_server_without_the_route_for_ids_is_asked_for_every_suspect(
-    stand_in: CivitaiStandIn, client: CivitaiClient
+@pytest.mark.parametrize("hashes", [{}, {"AutoV3": OTHER_WEIGHTS}, {"SHA256": WEIGHTS}, {"AutoV2": WEIGHTS}])
+def test_weights_are_not_believed_of_a_version_that_does_not_list_them(
+    stand_in: CivitaiStandIn, client: CivitaiClient, hashes: dict[str, JsonValue]
 ) -> None:
-    stand_in.add_file(A, 1024, is_hidden=True)
-    stand_in.mood_for = lambda request: wrong_address if request.path == IDS else None
-    assert client.versions_by_hash([A, B, C]).keys() == {A}
-    assert [method for method, _ in asked(stand_in)] == ["POST", "POST", "GET", "GET", "GET"]
+    stand_in.moods.append(lambda _: json_reply({"id": 1, "files": [{"hashes": hashes}]}))
+    assert client.version_by_weights(WEIGHTS) is None
 
 
-def test_bytes_published_twice_belong_to_the_older_version(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024, published_at=None)
-    stand_in.add_file(A, 1024, published_at="2025-02-01T00:00:00.000Z")
-    older = stand_in.add_file(A, 1024, published_at="2025-01-01T00:00:00.000Z")
-    assert client.versions_by_hash([A])[A].id == older
-    assert client.versions_by_hash([A, B])[A].id == older
-
-
-@pytest.mark.parametrize("mood", [method_not_allowed, wrong_address, page])
-def test_a_server_that_only_speaks_get_is_asked_hash_by_hash(
-    stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood
+@pytest.mark.parametrize("listed", [WEIGHTS + "0" * 52, WEIGHTS.lower()])
+def test_weights_are_believed_however_they_are_written(
+    stand_in: CivitaiStandIn, client: CivitaiClient, listed: str
 ) -> None:
-    stand_in.add_file(A, 1024)
-    stand_in.mood_for = lambda request: mood if request.method == "POST" else None
-    assert client.versions_by_hash([A, B]).keys() == {A}
-    assert [method for method, _ in asked(stand_in)] == ["POST", "GET", "GET"]
+    stand_in.moods.append(lambda _: json_reply({"id": 1, "files": [None, {"hashes": {"AutoV3": listed}}]}))
+    assert client.version_by_weights(WEIGHTS) is not None
 
 
-def refuse(hashes: set[str]) -> object:
-    def mood_for(request: RecordedRequest) -> Mood | None:
-        is_refused = request.method == "POST" or request.path[-64:] in hashes
-        return (lambda _: json_reply({"error": "malformed"}, 400)) if is_refused else None
-
-    return mood_for
-
-
-def test_one_refused_hash_never_fails_the_others(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024)
-    stand_in.mood_for = refuse({B})  # type: ignore[assignment]
-    assert client.versions_by_hash([A, B, C]).keys() == {A}
-
-
-def test_a_batch_that_is_too_large_to_hold_is_asked_hash_by_hash(stand_in: CivitaiStandIn) -> None:
-    stand_in.add_file(A, 1024, description="x" * 100, images=0)
-    stand_in.add_file(B, 1024, images=0)
-    settings = ClientSettings(base_url=f"{stand_in.base_url}/", max_body_bytes=2500)
-    with CivitaiClient(settings) as client:
-        assert client.versions_by_hash([A, B]).keys() == {A, B}
-    assert [method for method, _ in asked(stand_in)] == ["POST", "GET", "GET"]
-
-
-def test_a_batch_of_more_values_than_records_have_is_asked_hash_by_hash(
-    stand_in: CivitaiStandIn, client: CivitaiClient
-) -> None:
-    stand_in.add_file(A, 1024)
-    stand_in.moods.append(lambda _: Reply(200, b"[" + b"0," * 1_000_001 + b"0]"))
-    assert client.versions_by_hash([A, B]).keys() == {A}
-    assert [method for method, _ in asked(stand_in)] == ["POST", "GET", "GET"]
-
-
-@pytest.mark.parametrize("body", [{"error": "x"}, {"hashes": []}])
-def test_a_batch_answer_that_is_no_list_is_no_answer(
-    stand_in: CivitaiStandIn, client: CivitaiClient, body: dict[str, str]
-) -> None:
-    stand_in.moods.append(lambda _: json_reply({**body}))
-    with pytest.raises(CivitaiUnavailable, match="not a list"):
-        client.versions_by_hash([A, B])
-
-
-def test_foreign_entries_in_a_batch_are_ignored(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024)
-
-    def with_strangers(reply: Reply) -> Reply:
-        return json_reply([None, 7, {"id": "x"}, {"id": 99, "files": []}, *json.loads(reply.body)])
-
-    stand_in.moods.append(with_strangers)
-    assert client.versions_by_hash([A, B, C]).keys() == {A}
+@pytest.mark.parametrize("hash_of_weights", [WEIGHTS * 2, WEIGHTS[:8], WEIGHTS[:10], A, ""])
+def test_weights_have_twelve_digits(stand_in: CivitaiStandIn, client: CivitaiClient, hash_of_weights: str) -> None:
+    assert client.version_by_weights(hash_of_weights) is None
+    assert stand_in.requests == []
 
 
 @pytest.mark.parametrize("body", [[], {"id": "x"}, {}])
@@ -183,30 +140,192 @@ def test_an_answer_that_is_no_version_is_no_answer(
         client.versions_by_hash([A])
 
 
-def test_a_model_is_fetched_by_its_id(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024, model_id=5, name="Fish", tags=["sea"], creator="ann")
-    stand_in.add_file(B, 1024, model_id=5, version_name="v2")
-    model = client.model(5)
-    assert model is not None
-    assert (model.id, model.name, model.tags, model.creator) == (5, "Fish", ("sea",), "ann")
-    assert model.license.allow_commercial_use == ("Image", "RentCivit")
-    assert [each.name for each in model.versions] == ["v1.0", "v2"]
-    assert stand_in.requests[0].headers["accept"] == "application/json"
+def test_models_come_by_the_hundred_and_those_left_out_alone(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    with_models(stand_in, *range(1, 151))
+    stand_in.add_file(A, 1024, model_id=200, mode="Archived")
+    stand_in.add_file(B, 1024, model_id=201, minor=True)
+    stand_in.add_file(C, 1024, model_id=202, nsfw=True, nsfw_level=8)
+    stand_in.requests.clear()
+    wanted = [*range(151, 0, -1), 200, 201, 202, 5]
+    replies = client.get_models(wanted)
+    assert replies.found.keys() == {*range(1, 151), 200, 201, 202}
+    assert replies.unanswered == {}
+    assert all(each == model.id for each, model in replies.found.items())
+    assert [each.query.get("ids", "").count(",") + 1 for each in stand_in.requests if each.query] == [100, 54]
+    assert [each.path for each in stand_in.requests if not each.query] == [
+        f"/api/v1/models/{each}" for each in (151, 200, 201)
+    ]
+    assert all(each.query["nsfw"] == "true" for each in stand_in.requests if each.query)
 
 
-def test_a_model_that_is_not_shown_is_none(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024, model_id=5, availability="Private")
-    assert client.model(5) is None
-    assert client.model(6) is None
-    assert client.versions_by_hash([A])[A].model_id == 5
+def test_one_model_is_asked_for_alone(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    with_models(stand_in, 5)
+    assert client.get_models([5, 5]).found[5].name == "Model 5"
+    assert client.get_models([]).found == {}
+    assert asked(stand_in) == ["/api/v1/models/5"]
 
 
-def test_nothing_leaves_where_outgoing_requests_are_forbidden(stand_in: CivitaiStandIn) -> None:
+def test_a_list_that_comes_in_pages_is_read_to_its_end(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    with_models(stand_in, 1, 2, 3)
+
+    def first(reply: Reply) -> Reply:
+        body = json.loads(reply.body)
+        return json_reply({"items": [None, 7, *body["items"][:1]], "metadata": {"nextCursor": 1}})
+
+    stand_in.moods.append(first)
+    assert client.get_models([1, 2, 3]).found.keys() == {1, 2, 3}
+    assert [each.query.get("cursor") for each in stand_in.requests] == [None, "1"]
+
+
+@pytest.mark.parametrize("cursor", ["after-7", 7])
+def test_a_list_without_end_is_left(stand_in: CivitaiStandIn, client: CivitaiClient, cursor: str | int) -> None:
+    with_models(stand_in, 1)
+    stand_in.mood_for = lambda request: (
+        (lambda _: json_reply({"items": [], "metadata": {"nextCursor": cursor}})) if request.query else None
+    )
+    assert client.get_models([1, 2]).found.keys() == {1}
+    assert [each for each in asked(stand_in) if "?" not in each] == ["/api/v1/models/1", "/api/v1/models/2"]
+    assert len(stand_in.requests) == 4
+
+
+def test_a_list_whose_cursors_never_repeat_is_left_all_the_same(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    with_models(stand_in, 1)
+    stand_in.mood_for = lambda request: (
+        (lambda _: json_reply({"items": [], "metadata": {"nextCursor": len(stand_in.requests)}}))
+        if request.query
+        else None
+    )
+    client.get_models([1, 2])
+    assert len(stand_in.requests) == MOST_PAGES + 2
+
+
+def test_models_that_nobody_asked_for_are_passed_over(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    with_models(stand_in, 1, 2)
+
+    def with_strangers(reply: Reply) -> Reply:
+        items = json.loads(reply.body)["items"]
+        return json_reply({"items": [{"id": 99}, {"id": "1"}, {}, *items, *items], "metadata": None})
+
+    stand_in.moods.append(with_strangers)
+    assert client.get_models([1, 2]).found.keys() == {1, 2}
+    assert len(stand_in.requests) == 1
+
+
+@pytest.mark.parametrize("mood", [overloaded, crashed, page])
+def test_a_list_that_is_not_answered_makes_no_model_unknown(
+    stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood
+) -> None:
+    with_models(stand_in, 1, 2)
+    stand_in.moods.append(mood)
+    with pytest.raises(CivitaiUnavailable):
+        client.get_models([1, 2])
+    assert len(stand_in.requests) == 1
+
+
+def test_a_list_that_is_refused_is_asked_for_one_by_one(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    with_models(stand_in, 1, 2)
+    stand_in.mood_for = lambda request: malformed if request.query else None
+    assert client.get_models([1, 2]).found.keys() == {1, 2}
+
+
+def test_a_list_without_items_is_no_answer(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.moods.append(lambda _: json_reply({"metadata": {}}))
+    with pytest.raises(CivitaiUnavailable, match="not a list"):
+        client.get_models([1, 2])
+
+
+def test_what_a_list_has_given_is_kept_when_a_model_alone_is_not_answered(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    with_models(stand_in, 1, 2)
+    stand_in.add_file(A, 1024, model_id=3, mode="Archived")
+    stand_in.mood_for = lambda request: crashed if request.path.endswith("/3") else None
+    replies = client.get_models([1, 2, 3])
+    assert replies.found.keys() == {1, 2}
+    assert replies.unanswered.keys() == {3}
+
+
+def test_after_three_failures_in_a_row_the_rest_is_left_for_later(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    for each in range(1, 9):
+        stand_in.add_file(f"{each:064X}", 1024, model_id=each, mode="Archived")
+    with_models(stand_in, 9)
+    stand_in.mood_for = lambda request: None if request.query or request.path.endswith("/2") else crashed
+    replies = client.get_models(range(1, 10))
+    assert replies.found.keys() == {2, 9}
+    assert replies.unanswered.keys() == {1, 3, 4, 5, 6, 7, 8}
+    assert len(stand_in.requests) == 6
+
+
+def test_after_one_answer_that_is_meant_for_all_the_rest_is_left(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    stand_in.mood_for = lambda request: None if request.query else region_blocked
+    with pytest.raises(CivitaiForbids):
+        client.get_models([1, 2, 3])
+    assert len(stand_in.requests) == 2
+
+
+def test_models_are_searched_for_by_words(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.add_file(A, 1024, name="Red Fish", model_type="LORA")
+    stand_in.add_file(B, 1024, name="Blue Fish", model_type="Checkpoint")
+    stand_in.add_file(C, 1024, name="Bird")
+    assert [each.name for each in client.search_models("fish")] == ["Red Fish", "Blue Fish"]
+    assert [each.name for each in client.search_models("fish", model_type="LORA")] == ["Red Fish"]
+    assert [each.name for each in client.search_models("fish", limit=1)] == ["Red Fish"]
+    assert client.search_models("horse & cart") == []
+
+
+def test_images_of_a_version_come_page_by_page_with_their_levels(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    version_id = stand_in.add_file(A, 1024, images=120, videos=3)
+    stand_in.records.versions[version_id].body["images"][0]["nsfwLevel"] = 16  # type: ignore[index,call-overload]
+    images = client.get_images(version_id, limit=123)
+    assert len(images) == 123
+    assert images[0].nsfw_level == 16
+    assert {each.nsfw_level for each in images[1:]} == {1}
+    assert [each.type for each in images[-3:]] == ["video"] * 3
+    assert images[1].prompt
+    assert len(stand_in.requests) == 2
+    assert len(client.get_images(version_id)) == 20
+    assert len(client.get_images(version_id, browsing_level="None", limit=200)) == 122
+
+
+def test_images_of_a_version_that_nobody_knows_are_none(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    assert client.get_images(7) == []
+    assert len(stand_in.requests) == 1
+
+
+def test_a_fresh_answer_passes_over_what_was_answered_before(stand_in: CivitaiStandIn, tmp_path: Path) -> None:
+    with_models(stand_in, 1, 2)
+    settings = ClientSettings(
+        base_url=stand_in.base_url, rate_limit_per_minute=None, cache=CacheSettings(tmp_path, memory_count=9)
+    )
+    with CivitaiClient(settings) as client:
+        for is_fresh in (False, False, True):
+            client.get_model(1, is_fresh=is_fresh)
+            client.get_model_version(1001, is_fresh=is_fresh)
+            client.get_models([1, 2], is_fresh=is_fresh)
+            client.versions_by_hash([f"{1:064X}"], is_fresh=is_fresh)
+    assert len(stand_in.requests) == 8
+
+
+def test_nothing_leaves_where_outgoing_requests_are_forbidden(stand_in: CivitaiStandIn, tmp_path: Path) -> None:
+    picture = f"{stand_in.origin}/images/u/width=1/1.jpeg"
     with CivitaiClient(ClientSettings(base_url=stand_in.base_url, is_outgoing_forbidden=True)) as client:
         for ask in (
             lambda: client.versions_by_hash([A]),
-            lambda: client.model(1),
-            lambda: client.picture(f"{stand_in.origin}/images/u/width=1/1.jpeg", 9),
+            lambda: client.versions_by_hash([A, B]),
+            lambda: client.known_ids([A]),
+            lambda: client.get_models([1, 2]),
+            lambda: client.get_model(1),
+            lambda: client.get_images(1),
+            lambda: fetched(client, picture, 9),
+            lambda: client.download_image(picture, tmp_path / "x", 9),
         ):
             with pytest.raises(CivitaiUnavailable, match="forbidden") as caught:
                 ask()
@@ -218,30 +337,15 @@ def test_the_rate_limit_counts_api_requests_and_not_pictures(stand_in: CivitaiSt
     slept: list[float] = []
     settings = ClientSettings(base_url=stand_in.base_url, rate_limit_per_minute=6)
     with CivitaiClient(settings, sleep=slept.append) as client:
-        client.picture(f"{stand_in.origin}/images/u/width=8/1.jpeg", 10_000)
-        client.model(1)
+        fetched(client, f"{stand_in.origin}/images/u/width=8/1.jpeg", 10_000)
+        client.get_model(1)
         assert slept == []
-        client.model(2)
+        client.get_model(2)
     assert slept == [pytest.approx(10, abs=1)]
 
 
-def test_a_truncated_batch_loses_nothing_but_time(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    stand_in.add_file(A, 1024)
-    stand_in.moods.append(truncated)
-    with pytest.raises(CivitaiUnavailable):
-        client.versions_by_hash([A, B])
-    assert client.versions_by_hash([A, B]).keys() == {A}
-
-
-def test_many_are_asked_for_at_once_only_when_the_server_has_shown_that_it_answers_many(
-    stand_in: CivitaiStandIn, client: CivitaiClient
-) -> None:
-    few = client.most_at_once
-    assert few < 10
-    client.versions_by_hash([A])
-    assert client.most_at_once == few
-    client.versions_by_hash([A, B])
-    assert client.most_at_once == 100
-    stand_in.mood_for = lambda request: method_not_allowed if request.method == "POST" else None
-    client.versions_by_hash([A, B])
-    assert client.most_at_once == few
+def test_a_refusal_of_a_list_of_models_by_the_key_is_final(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.mood_for = lambda _: malformed
+    with pytest.raises(CivitaiRefused):
+        client.get_models([1, 2, 3, 4])
+    assert len(stand_in.requests) == 4

@@ -335,3 +335,27 @@ def test_slimming_leaves_what_it_was_given_alone() -> None:
 @pytest.mark.parametrize("body", [{"id": 1}, {"images": None}, {"images": ["x", {"meta": None}, {"url": "u"}]}])
 def test_slimming_leaves_other_bodies_alone(body: JsonObject) -> None:
     assert slim(body) == body
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, (False, None)),
+        ({"paidAccess": None, "earlyAccessEndsAt": None}, (False, None)),
+        ({"paidAccess": {"permanent": True, "endsAt": None}}, (True, None)),
+        ({"paidAccess": {"permanent": True, "endsAt": "2026-09-01T00:00:00.000Z"}}, (True, "2026-09-01T00:00:00.000Z")),
+        (
+            {"paidAccess": {"permanent": False, "endsAt": "2026-09-01T00:00:00.000Z"}},
+            (False, "2026-09-01T00:00:00.000Z"),
+        ),
+        ({"paidAccess": {"permanent": False}}, (True, None)),
+        ({"earlyAccessEndsAt": "2025-01-01T00:00:00.000Z"}, (False, "2025-01-01T00:00:00.000Z")),
+        ({"earlyAccessDeadline": "2025-01-02T00:00:00.000Z"}, (False, "2025-01-02T00:00:00.000Z")),
+        ({"paidAccess": "yes", "earlyAccessEndsAt": 7}, (False, None)),
+    ],
+)
+def test_what_a_sibling_costs_is_told_under_every_name_it_had(
+    said: JsonObject, expected: tuple[bool, str | None]
+) -> None:
+    sibling = parse_model({"id": 1, "modelVersions": [{"id": 2, **said}]}).versions[0]
+    assert (sibling.is_paid, sibling.access_ends_at) == expected

@@ -19,6 +19,7 @@ from modelshelf.civitai.reach import Reach, is_inner
 from modelshelf.errors import CivitaiUnavailable
 from tests.fakes import civitai_moods as moods
 from tests.fakes.civitai_server import CivitaiStandIn
+from tests.unit.civitai.fetching import fetched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ def test_a_public_address_is_not_inner(address: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "localhost", "x.localhost", "192.168.0.1"])
 def test_a_picture_at_an_inner_address_is_never_asked_for(names: dict[str, str], host: str) -> None:
     with client_of("https://civitai.example/api/v1") as client, pytest.raises(QuestionRefused, match="own network"):
-        client.picture(f"http://{host}:9/width=8/1.jpeg", 1000)
+        fetched(client, f"http://{host}:9/width=8/1.jpeg", 1000)
 
 
 @pytest.mark.parametrize("host", ["mylocalhost", "mylocalhost.example", "localhost.example"])
@@ -93,7 +94,7 @@ def test_a_name_that_leads_inside_gets_no_request(names: dict[str, str]) -> None
     with CivitaiStandIn() as inside, client_of("https://civitai.example/api/v1") as client:
         address = inside.origin.replace("127.0.0.1", "pictures.example")
         with pytest.raises(QuestionRefused, match=r"pictures\.example is not asked"):
-            client.picture(f"{address}/images/u/width=8/1.jpeg", 10_000)
+            fetched(client, f"{address}/images/u/width=8/1.jpeg", 10_000)
         assert inside.requests == []
 
 
@@ -107,7 +108,7 @@ def test_a_redirect_leads_no_further_than_an_address(names: dict[str, str], monk
             client_of(home.base_url.replace("127.0.0.1", "home.example")) as client,
             pytest.raises(QuestionRefused, match=r"pictures\.example"),
         ):
-            client.model(1)
+            client.get_model(1)
         assert (len(home.requests), inside.requests) == (1, [])
 
 
@@ -115,8 +116,8 @@ def test_a_mirror_inside_may_name_pictures_inside(names: dict[str, str]) -> None
     names["mirror.example"] = "127.0.0.1"
     with CivitaiStandIn() as mirror, CivitaiStandIn() as pictures:
         with client_of(mirror.base_url.replace("127.0.0.1", "mirror.example")) as client:
-            assert client.model(1) is None
-            assert client.picture(f"{pictures.origin}/images/u/width=8/1.jpeg", 10_000)
+            assert client.get_model(1) is None
+            assert fetched(client, f"{pictures.origin}/images/u/width=8/1.jpeg", 10_000)
         assert (len(mirror.requests), len(pictures.requests)) == (1, 1)
 
 
@@ -133,9 +134,9 @@ def test_behind_a_proxy_an_inner_address_is_refused_by_its_name(
 ) -> None:
     with CivitaiStandIn() as proxy, client_of("http://civitai.example/api/v1") as client:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-        client.model(1)
+        client.get_model(1)
         with pytest.raises(QuestionRefused):
-            client.picture("http://10.0.0.1/width=8/1.jpeg", 1000)
+            fetched(client, "http://10.0.0.1/width=8/1.jpeg", 1000)
         assert [each.path for each in proxy.requests] == ["http://civitai.example/api/v1/models/1"]
 
 
@@ -169,7 +170,7 @@ def test_an_answer_whose_head_never_ends_is_cut_off(piece: bytes) -> None:
     with dripping(piece) as url:
         settings = ClientSettings(base_url=url, timeout_seconds=5, deadline_seconds=0.3)
         with CivitaiClient(settings) as client, pytest.raises(CivitaiUnavailable):
-            client.model(1)
+            client.get_model(1)
 
 
 class _Answering(BaseHTTPRequestHandler):
@@ -212,8 +213,8 @@ def secure_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int
 def test_what_holds_for_plain_connections_holds_for_secure_ones(names: dict[str, str], secure_port: int) -> None:
     names["mirror.example"] = "127.0.0.1"
     with client_of(f"https://mirror.example:{secure_port}/api/v1") as client:
-        found = client.model(1)
+        found = client.get_model(1)
         assert found is not None
         assert found.name == "secure"
     with client_of("https://civitai.example/api/v1") as client, pytest.raises(QuestionRefused):
-        client.picture(f"https://mirror.example:{secure_port}/width=8/1.jpeg", 1000)
+        fetched(client, f"https://mirror.example:{secure_port}/width=8/1.jpeg", 1000)

@@ -145,10 +145,10 @@ def test_every_recorded_file_is_found_again_through_the_stand_in(
         if "SHA256" in file["hashes"]
     }
     assert len(ids) >= 50
-    found = client.versions_by_hash(list(ids))
+    found = client.versions_by_hash(list(ids)).found
     assert found.keys() == ids.keys()
     assert {request.method for request in stand_in.requests} <= {"POST", "GET"}
     for model in models:
-        answered = client.model(model["id"])
+        answered = client.get_model(model["id"])
         assert (answered is None) == (not model["modelVersions"] or model["poi"])
         assert answered is None or answered.name == model["name"]

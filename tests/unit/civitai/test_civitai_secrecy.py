@@ -16,6 +16,7 @@ from modelshelf.civitai.transport import Question, Transport
 from modelshelf.errors import ModelshelfError
 from tests.fakes import civitai_moods as moods
 from tests.fakes.civitai_server import CivitaiStandIn
+from tests.unit.civitai.fetching import fetched
 
 if TYPE_CHECKING:
     from tests.fakes.civitai_wire import Reply
@@ -34,7 +35,7 @@ def leaks(stand_in: CivitaiStandIn) -> list[str]:
 def test_the_key_travels_in_the_header_and_nowhere_else(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
     client.versions_by_hash([A])
     client.versions_by_hash([A, B])
-    client.model(1)
+    client.get_model(1)
     assert [each.headers["authorization"] for each in stand_in.requests] == [f"Bearer {SECRET}"] * 3
     assert all(SECRET not in each.path and SECRET.encode() not in each.body for each in stand_in.requests)
 
@@ -46,16 +47,16 @@ def test_a_redirect_to_another_host_never_gets_the_key(
     with CivitaiStandIn() as stranger:
         stranger.add_file(A, 1024)
         stand_in.mood_for = lambda request: moods.redirected(f"{stranger.origin}{request.path}", status)
-        assert A in client.versions_by_hash([A])
-        assert A in client.versions_by_hash([A, B])
-        assert len(stranger.requests) == 2
+        assert A in client.versions_by_hash([A]).found
+        assert A in client.versions_by_hash([A, B]).found
+        assert [each.method for each in stranger.requests] == ["GET", "POST", "POST"]
         assert leaks(stranger) == []
 
 
 def test_a_redirect_back_home_gets_the_key_again(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
     stand_in.add_file(A, 1024)
     stand_in.moods.append(moods.redirected(f"/api/v1/model-versions/by-hash/{A}"))
-    assert A in client.versions_by_hash([A])
+    assert A in client.versions_by_hash([A]).found
     assert stand_in.requests[1].headers["authorization"] == f"Bearer {SECRET}"
 
 
@@ -75,7 +76,7 @@ def test_another_scheme_port_or_host_is_not_home(clock: FakeClock) -> None:
 
 
 def test_no_image_host_gets_the_key_not_even_at_home(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    client.picture(f"{stand_in.origin}/images/u/width=8/1.jpeg", 10_000)
+    fetched(client, f"{stand_in.origin}/images/u/width=8/1.jpeg", 10_000)
     assert leaks(stand_in) == []
 
 
@@ -88,9 +89,9 @@ def test_a_netrc_file_is_ignored(stand_in: CivitaiStandIn, monkeypatch: pytest.M
     try:
         with CivitaiStandIn() as stranger, CivitaiClient(ClientSettings(base_url=stand_in.base_url, key=key)) as client:
             stand_in.moods.append(moods.redirected(f"{stranger.base_url}/models/1"))
-            client.model(1)
-            client.model(1)
-            client.picture(f"{stranger.origin}/images/u/width=8/1.jpeg", 10_000)
+            client.get_model(1)
+            client.get_model(1)
+            fetched(client, f"{stranger.origin}/images/u/width=8/1.jpeg", 10_000)
             assert leaks(stranger) == []
             expected = [f"Bearer {key}"] * 2 if key else [None] * 2
             assert [each.headers.get("authorization") for each in stand_in.requests] == expected
@@ -101,7 +102,7 @@ def test_a_netrc_file_is_ignored(stand_in: CivitaiStandIn, monkeypatch: pytest.M
 def test_a_key_pasted_with_blanks_and_strange_letters_harms_nobody(stand_in: CivitaiStandIn) -> None:
     settings = ClientSettings(base_url=stand_in.base_url, key=f" {SECRET}\u2026\r\nX-Injected: 1\n")
     with CivitaiClient(settings) as client:
-        client.model(1)
+        client.get_model(1)
     assert "x-injected" not in stand_in.requests[0].headers
     assert SECRET in stand_in.requests[0].headers["authorization"]
 
@@ -135,13 +136,13 @@ def test_cookies_are_not_kept(stand_in: CivitaiStandIn, client: CivitaiClient) -
         return replace(reply, headers={"Set-Cookie": "track=1; Path=/"})
 
     stand_in.moods.append(with_cookie)
-    client.model(1)
-    client.model(2)
+    client.get_model(1)
+    client.get_model(2)
     assert "cookie" not in stand_in.requests[1].headers
 
 
 def test_the_agent_says_who_it_is_and_looks_like_no_browser(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
-    client.model(1)
+    client.get_model(1)
     agent = stand_in.requests[0].headers["user-agent"].lower()
     assert agent.startswith("modelshelf/")
     assert not any(word in agent for word in ("mozilla", "chrome", "safari", "firefox", "opera", "edge"))

@@ -46,25 +46,29 @@ class CircuitBreaker(Section):
     """`api.batch.circuit_breaker`."""
 
     failure_threshold: int = Field(
-        default=5, ge=1, description="Kept, without effect: while Civitai is away lookups wait, and nothing else does"
+        default=5, ge=1, description="So many failures in a row, and one kind of question rests for `reset_timeout`"
     )
-    reset_timeout: Seconds = Field(default=60, description="Kept, without effect: see `failure_threshold`")
+    reset_timeout: Seconds = Field(
+        default=60, description="How long a kind of question rests that failed again and again; then a single one tries"
+    )
 
 
 class AdaptiveBatch(Section):
     """`api.batch.adaptive_batch`: how many hashes one request asks for, by how well the last ones went."""
 
     min_size: int = Field(
-        default=2, ge=1, le=100, description="Kept, without effect: Civitai answers a hundred hashes as fast as two"
+        default=25, ge=1, le=100, description="Fewest hashes in a request; a smaller `max_size` wins over the default"
     )
     max_size: int = Field(
-        default=50,
-        ge=1,
-        le=100,
-        description="Kept, without effect: a request asks for up to 100 hashes, all that Civitai takes",
+        default=100, ge=1, le=100, description="Most hashes in a request, and how many it begins with"
     )
-    scale_up_rate: Fraction = Field(default=0.95, description="Kept, without effect: see `min_size`")
-    scale_down_rate: Fraction = Field(default=0.5, description="Kept, without effect: see `min_size`")
+    scale_up_rate: Fraction = Field(
+        default=0.95, description="A larger share of requests answered than this: more hashes in each"
+    )
+    scale_down_rate: Fraction = Field(
+        default=0.5,
+        description="A smaller share than this: a quarter of the hashes; between the two rates: half of them",
+    )
 
 
 class Batch(Section):
@@ -77,13 +81,13 @@ class Batch(Section):
         le=32,
         description="Kept, without effect: few requests are under way at once, whatever the pace",
     )
-    rate_limit: int = Field(default=100, ge=1, description="Most requests per minute")
+    rate_limit: int = Field(default=100, ge=1, description="Most requests of one kind per minute")
     retry_delay: int = Field(
         default=1000,
         ge=0,
-        description="Kept, without effect: waits are what Civitai asks for, else they begin at seconds and double",
+        description="Milliseconds that waits begin with after a failure; they double, to an hour at most",
     )
-    cache_size: int = Field(default=100, ge=0, description="Kept, without effect: every answer is kept in the store")
+    cache_size: int = Field(default=100, ge=0, description="Answers in memory, those used last; the others are on disk")
     circuit_breaker: CircuitBreaker = Field(default_factory=CircuitBreaker, description="When to leave Civitai alone")
     adaptive_batch: AdaptiveBatch = Field(default_factory=AdaptiveBatch, description="How large batches are")
 
