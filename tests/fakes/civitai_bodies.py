@@ -49,8 +49,8 @@ def file_body(file_id: int, version_id: int, hashes: dict[str, str], size_bytes:
     }
 
 
-def image_body(image_id: int, key: UUID, *, is_video: bool) -> JsonObject:
-    """Give a PG image, or a clip; clips have no prompt."""
+def image_body(image_id: int, key: UUID, *, is_video: bool, level: int = 1) -> JsonObject:
+    """Give an image, or a clip; clips have no prompt."""
     extension = "mp4" if is_video else "jpeg"
     meta: JsonObject = {
         "prompt": f"a picture of number {image_id}, best quality",
@@ -62,7 +62,7 @@ def image_body(image_id: int, key: UUID, *, is_video: bool) -> JsonObject:
     }
     return {
         "url": f"{IMAGE_HOST}/{key}/original=true/{image_id}.{extension}",
-        "nsfwLevel": 1,
+        "nsfwLevel": level,
         "width": 832,
         "height": 1248,
         "hash": "UhIrQxkY%gxv%jRnn$Nd%gRPM_NFE2M}awbI",
@@ -100,7 +100,7 @@ def version_body(version_id: int, model_id: int, model: JsonObject, details: Det
         "uploadType": "Created",
         "usageControl": "Download",
         "licensingFee": None,
-        "paidAccess": None,
+        "paidAccess": details.get("paid_access"),
         "air": _air(base_model, str(model["type"]), model_id, version_id),
         "stats": {"downloadCount": 100, "thumbsUpCount": 10},
         "model": parent,
@@ -169,7 +169,8 @@ def by_hash_body(version: StoredVersion, *, is_batch: bool = False) -> JsonObjec
     if mode == "Archived":
         body.pop("downloadUrl", None)
     for each in [body, *as_objects(body["files"])] if is_batch else []:
-        each["downloadUrl"] = str(each.get("downloadUrl")).replace("https://civitai.com/", "https://undefined/")
+        if "downloadUrl" in each:
+            each["downloadUrl"] = str(each["downloadUrl"]).replace("https://civitai.com/", "https://undefined/")
     return body
 
 

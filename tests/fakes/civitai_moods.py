@@ -68,6 +68,16 @@ def malformed(_: Reply) -> Reply:
     return error_reply("Request must include an array of SHA256 Hashes. [...]", 400)
 
 
+def too_large(_: Reply) -> Reply:
+    """Give the 413 of a body over a megabyte."""
+    return Reply(413, b"Body exceeded 1mb limit", "text/plain; charset=utf-8")
+
+
+def unknown(_: Reply) -> Reply:
+    """Give the server's own 404, as its edge does for an hour and a half after a hash has become known."""
+    return error_reply("Model not found", 404, 3600)
+
+
 def method_not_allowed(_: Reply) -> Reply:
     """Give the 405 of a server that does not speak this method."""
     return error_reply("Method not allowed", 405)
@@ -83,6 +93,11 @@ def wrong_address(_: Reply) -> Reply:
     return page_reply("404: This page could not be found", 404)
 
 
+def strange_miss(_: Reply) -> Reply:
+    """Give the 404 of a mirror or a gateway, which is JSON, too."""
+    return json_reply({"detail": "Not Found"}, 404)
+
+
 def crashed(_: Reply) -> Reply:
     """Give Next.js's plain 500."""
     return Reply(500, b"Internal Server Error", "text/plain; charset=utf-8")
@@ -94,8 +109,8 @@ def truncated(reply: Reply) -> Reply:
 
 
 def raw_control_character(reply: Reply) -> Reply:
-    """Put control characters into the first text, as bodies of 2025 had them (civitai/cli issue 525)."""
-    return replace(reply, body=reply.body.replace(b': "', b': "\x01\n', 1))
+    """Put control characters into the first name, as bodies of 2025 had them (civitai/cli issue 525)."""
+    return replace(reply, body=reply.body.replace(b'"name": "', b'"name": "\x01\n', 1))
 
 
 def reset(reply: Reply) -> Reply:
@@ -119,24 +134,26 @@ redirect_loop = redirected("/redirect-loop")
 
 def numeric_username(reply: Reply) -> Reply:
     """Give every creator's name as a bare number (civitai/cli issue 513)."""
-    return _rewritten(reply, lambda key, value: 12345 if key == "username" else value)
+    return rewritten(reply, lambda key, value: 12345 if key == "username" else value)
 
 
 def without_hashes(reply: Reply) -> Reply:
     """Give files as they are before their scan."""
-    return _rewritten(reply, lambda key, value: {} if key == "hashes" else value)
+    return rewritten(reply, lambda key, value: {} if key == "hashes" else value)
 
 
 def lower_case_hashes(reply: Reply) -> Reply:
     """Give hashes in lower case."""
-    return _rewritten(reply, lambda key, value: _lowered(value) if key == "hashes" else value)
+    return rewritten(reply, lambda key, value: _lowered(value) if key == "hashes" else value)
 
 
 def _lowered(hashes: JsonValue) -> JsonValue:
     return {name: str(value).lower() for name, value in hashes.items()} if isinstance(hashes, dict) else hashes
 
 
-def _rewritten(reply: Reply, change: Callable[[str, JsonValue], JsonValue]) -> Reply:
+def rewritten(reply: Reply, change: Callable[[str, JsonValue], JsonValue]) -> Reply:
+    """Change every value under a key of an answer that is JSON."""
+
     def walk(value: JsonValue) -> JsonValue:
         if isinstance(value, list):
             return [walk(each) for each in value]
@@ -145,4 +162,6 @@ def _rewritten(reply: Reply, change: Callable[[str, JsonValue], JsonValue]) -> R
             return rewritten
         return value
 
+    if not reply.content_type.startswith("application/json"):
+        return reply
     return replace(reply, body=json.dumps(walk(json.loads(reply.body))).encode())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from modelshelf.domain.hashes import Hashes
-    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
 
 _HASH_NAMES = {name.lower(): name for name in ("SHA256", "BLAKE3", "AutoV1", "AutoV2", "AutoV3", "CRC32")}
 
@@ -35,6 +35,7 @@ class Records:
         self.models: dict[int, StoredModel] = {}
         self.versions: dict[int, StoredVersion] = {}
         self._ids = itertools.count(1001)
+        self._of_model: dict[int, dict[int, StoredVersion]] = {}
         self._holders: dict[str, list[tuple[str, StoredVersion]]] = {}
 
     def add_file(
@@ -86,7 +87,8 @@ class Records:
 
     def versions_of(self, model: StoredModel) -> list[StoredVersion]:
         """Give the published versions of a model, in the order in which they were added."""
-        return [each for each in self.versions.values() if each.model is model and each.is_published]
+        held = self._of_model.get(model.id, {}).values()
+        return [each for each in held if each.model is model and each.is_published]
 
     def _with(self, digits: str) -> list[tuple[str, StoredVersion]]:
         """Give the name of the hash and the version for each file that has it; of a version added twice the later."""
@@ -97,13 +99,21 @@ class Records:
         model = self.models.get(details.get("model_id", 0)) or self._add_model(details)
         version_id = details.get("version_id", 0) or next(self._ids)
         body = version_body(version_id, model.id, model.body, details)
-        body["images"] = [
-            image_body(next(self._ids), uuid.uuid5(uuid.NAMESPACE_OID, f"{version_id}/{number}"), is_video=is_video)
-            for number, is_video in enumerate(
-                [False] * details.get("images", 2) + [True] * details.get("videos", 0),
-            )
-        ]
+        body["images"] = self._images(version_id, details)
         return self._store(model, body)
+
+    def _images(self, version_id: int, details: Details) -> list[JsonValue]:
+        are_videos = [False] * details.get("images", 2) + [True] * details.get("videos", 0)
+        levels = itertools.chain(details.get("image_levels", ()), itertools.repeat(1))
+        return [
+            image_body(
+                next(self._ids),
+                uuid.uuid5(uuid.NAMESPACE_OID, f"{version_id}/{number}"),
+                is_video=is_video,
+                level=level,
+            )
+            for number, (is_video, level) in enumerate(zip(are_videos, levels, strict=False))
+        ]
 
     def _add_model(self, details: Details) -> StoredModel:
         model_id = details.get("model_id", 0) or next(self._ids)
@@ -122,6 +132,7 @@ class Records:
     def _store(self, model: StoredModel, body: JsonObject) -> StoredVersion:
         version = StoredVersion(int(str(body["id"])), model, body)
         self.versions[version.id] = version
+        self._of_model.setdefault(model.id, {})[version.id] = version
         for file in as_objects(body.get("files")):
             self._index(version, file)
         return version

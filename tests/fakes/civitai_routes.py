@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from tests.fakes.civitai_bodies import by_hash_body, by_id_body, model_version_body
+from tests.fakes.civitai_bodies import by_hash_body, by_id_body
+from tests.fakes.civitai_lists import Lists
 from tests.fakes.civitai_pictures import picture_reply
-from tests.fakes.civitai_wire import RecordedRequest, Reply, error_reply, json_reply, page_reply
+from tests.fakes.civitai_wire import PRIVATE, RecordedRequest, Reply, error_reply, json_reply, page_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelshelf.domain.jsontypes import JsonObject, JsonValue
+    from modelshelf.domain.jsontypes import JsonValue
     from tests.fakes.civitai_records import Records
-    from tests.fakes.civitai_stored import StoredModel
 
 BATCH_LIMIT = 100
 IDS_LIMIT = 10_000
@@ -24,11 +25,16 @@ _LARGEST_ID = 2**31 - 1
 
 
 class Routes:
-    """Answers requests from the records. `keys` are the API keys that /me accepts: elsewhere a wrong one is no key."""
+    """Answers requests from the records. `keys` are the API keys that /me accepts: elsewhere a wrong one is no key.
+
+    `picture` draws what lies behind an address of the image edge.
+    """
 
     def __init__(self, records: Records) -> None:
         self.records = records
+        self.lists = Lists(records)
         self.keys = {"stand-in-key"}
+        self.picture: Callable[[str], Reply] = picture_reply
         self._table: list[tuple[str, Callable[[RecordedRequest, str], Reply]]] = [
             (r"/api/v1/model-versions/by-hash/ids", self._ids_by_hash),
             (r"/api/v1/model-versions/by-hash/([^/]+)", self._by_hash),
@@ -36,8 +42,9 @@ class Routes:
             (r"/api/v1/model-versions/([^/]+)", self._version),
             (r"/api/v1/models/([^/]+)", self._model),
             (r"/api/v1/models/?", self._models),
+            (r"/api/v1/images/?", lambda request, _: self.lists.images(request)),
             (r"/api/v1/me", self._me),
-            (r"(/images/.+)", lambda _, route: picture_reply(route)),
+            (r"(/images/.+)", lambda _, route: self.picture(route)),
             (r"/redirect-loop", lambda *_: Reply(302, b"", headers={"Location": "/redirect-loop"})),
         ]
 
@@ -82,59 +89,36 @@ class Routes:
         version = self.records.versions.get(version_id)
         if version is None or not version.is_published:
             return error_reply("Model not found", 404)
-        return json_reply(by_id_body(version))
+        return self._mixed(request, json_reply(by_id_body(version)))
 
     def _model(self, _: RecordedRequest, text: str) -> Reply:
         model_id = _identifier(text)
         if model_id is None:
             return error_reply("Invalid model id", 400)
         model = self.records.models.get(model_id)
-        if model is None or not self._is_shown(model):
+        if model is None or not self.lists.is_shown(model):
             return error_reply(f"No model with id {model_id}", 404)
-        return json_reply(model.recorded or self._model_body(model, is_listed=False))
+        return json_reply(model.recorded or self.lists.model(model, is_listed=False))
 
     def _models(self, request: RecordedRequest, _: str) -> Reply:
         if request.method != "GET":
             return error_reply("Method not allowed", 405)
-        query = request.query
-        limit = min(int(query.get("limit", "100")), 100)
-        start = int(query.get("cursor", "0"))
-        wanted = [int(each) for each in query.get("ids", "").split(",") if each.isdecimal()]
-        models = [each for each in self.records.models.values() if not wanted or each.id in wanted]
-        is_any_level = query.get("nsfw") == "true"
-        shown = [each for each in models if self._is_shown(each) and _is_listed(each, is_any_level=is_any_level)]
-        items: list[JsonValue] = [
-            each.recorded or self._model_body(each, is_listed=True) for each in shown[start : start + limit]
-        ]
-        rest: JsonObject = {"nextCursor": start + limit} if start + limit < len(shown) else {}
-        return json_reply({"items": items, "metadata": rest})
+        if {"favorites", "hidden"} & request.query.keys() and not self._has_session(request):
+            return error_reply("Unauthorized", 401, 0)
+        return self._mixed(request, self.lists.models(request))
 
     def _me(self, request: RecordedRequest, _: str) -> Reply:
-        key = request.headers.get("authorization", "").partition(" ")[2]
-        if key not in self.keys:
+        if not self._has_session(request):
             return error_reply("Unauthorized", 401, 0)
         return json_reply({"id": 7, "username": "stand_in_user", "tier": "free", "status": "active"}, 200, 0)
 
-    def _is_shown(self, model: StoredModel) -> bool:
-        is_private = model.body.get("availability") == "Private" or model.body.get("poi") is True
-        return model.status == "Published" and not is_private and bool(self.records.versions_of(model))
+    def _has_session(self, request: RecordedRequest) -> bool:
+        """Tell whether the request shows a key that is one; with any other it is anybody's."""
+        return request.headers.get("authorization", "").partition(" ")[2] in self.keys
 
-    def _model_body(self, model: StoredModel, *, is_listed: bool) -> JsonObject:
-        versions = self.records.versions_of(model)
-        bodies: list[JsonValue] = [
-            model_version_body(version, index, is_listed=is_listed) for index, version in enumerate(versions)
-        ]
-        return {**model.body, "modelVersions": bodies}
-
-
-def _is_listed(model: StoredModel, *, is_any_level: bool) -> bool:
-    """Tell whether a list names the model: archived ones never, others by level, or anything that shows no minor."""
-    if model.body.get("mode") == "Archived":
-        return False
-    if is_any_level:
-        return not model.body.get("minor")
-    level = model.body.get("nsfwLevel", 1)
-    return isinstance(level, int) and bool(level & 1)
+    def _mixed(self, request: RecordedRequest, reply: Reply) -> Reply:
+        """Have an answer to somebody known cached by nobody."""
+        return replace(reply, headers=PRIVATE) if self._has_session(request) else reply
 
 
 def _sha256s(request: RecordedRequest, limit: int) -> list[str] | Reply:

@@ -13,19 +13,24 @@ import struct
 import sys
 import threading
 from collections import deque
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from tests.fakes.civitai_chance import by_route
+from tests.fakes.civitai_http import conditional
 from tests.fakes.civitai_records import Records
 from tests.fakes.civitai_routes import Routes
 from tests.fakes.civitai_wire import Cut, RecordedRequest, Reply
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Mapping
 
     from modelshelf.domain.hashes import Hashes
     from modelshelf.domain.jsontypes import JsonObject
+    from tests.fakes.civitai_edge import EdgeCache
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_stored import Details
 
@@ -37,7 +42,8 @@ class CivitaiStandIn:
     """The stand-in, serving from `with` on.
 
     `moods` is played one per request, then `mood_for` is asked; without either the answer is genuine. Addresses of
-    images point here. `requests` holds whatever came in.
+    images point here. `requests` holds whatever came in. With `edge` a cache stands before the server, as the real one
+    has it; without `has_ranges` pictures are sent whole whatever piece was asked for.
     """
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
@@ -46,6 +52,8 @@ class CivitaiStandIn:
         self.requests: list[RecordedRequest] = []
         self.moods: deque[Mood] = deque()
         self.mood_for: Callable[[RecordedRequest], Mood | None] | None = None
+        self.edge: EdgeCache | None = None
+        self.has_ranges = True
         self.latency_seconds = 0.0
         self._stopped = threading.Event()
         self._server = _Server((host, port), self)
@@ -94,8 +102,15 @@ class CivitaiStandIn:
         self.requests.append(request)
         self._stopped.wait(self.latency_seconds)
         mood = self._next_mood(request)
-        reply = self.routes.answer(request)
-        return mood(reply) if mood else reply
+        genuine = self.routes.answer
+        reply = self.edge.answer(request, genuine) if self.edge else genuine(request)
+        reply = mood(reply) if mood else reply
+        reply = replace(reply, body=_IMAGE_HOST.sub(f"{self.origin}/images/".encode(), reply.body))
+        return conditional(request, reply, has_ranges=self.has_ranges)
+
+    def asked(self) -> Counter[str]:
+        """Count what came in by route."""
+        return by_route(self.requests)
 
     def _next_mood(self, request: RecordedRequest) -> Mood | None:
         try:
@@ -151,11 +166,12 @@ class _Connection(BaseHTTPRequestHandler):
         if reply.cut is Cut.BEFORE_HEADERS:
             self._reset()
             return
-        self._send(reply, _IMAGE_HOST.sub(f"{stand_in.origin}/images/".encode(), reply.body))
+        self._send(reply)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815 - http.server looks methods up by these names
 
-    def _send(self, reply: Reply, body: bytes) -> None:
+    def _send(self, reply: Reply) -> None:
+        body = reply.body
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -163,8 +179,9 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body[: len(body) // 2] if reply.cut is Cut.MID_BODY else body)
+            self.wfile.write(body if reply.cut is Cut.NEVER else body[: len(body) // 2])
         self.wfile.flush()
+        self.close_connection |= reply.cut is Cut.HALF_WAY
         if reply.cut is Cut.MID_BODY:
             self._reset()
 

@@ -14,7 +14,10 @@ _LATEST = "9999"
 
 
 class Details(TypedDict, total=False):
-    """What may be said of a file that is added. With `version_id` or `model_id` it joins an existing record."""
+    """What may be said of a file that is added. With `version_id` or `model_id` it joins an existing record.
+
+    `image_levels` are those of the first images and clips; any further ones are PG.
+    """
 
     name: str
     version_name: str
@@ -27,6 +30,8 @@ class Details(TypedDict, total=False):
     creator: str | None
     images: int
     videos: int
+    image_levels: Sequence[int]
+    paid_access: JsonObject
     published_at: str | None
     status: str
     nsfw: bool

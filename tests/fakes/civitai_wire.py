@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonValue
 
 
+PRIVATE = {"Cache-Control": "max-age=0, private, no-cache"}
+
+
 class Cut(Enum):
     """Where a connection breaks."""
 
     NEVER = "never"
     BEFORE_HEADERS = "before the headers"
     MID_BODY = "in the middle of the body"
+    HALF_WAY = "in the middle of the body, when all before it has arrived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Reply:
 def json_reply(body: JsonValue, status: int = 200, cache_seconds: int = 300) -> Reply:
     """Give JSON with the Cache-Control that the real server sets on every status; 0 seconds: private."""
     cached = f"public, s-maxage={cache_seconds}, stale-while-revalidate={cache_seconds // 2}"
-    headers = {"Cache-Control": cached if cache_seconds else "max-age=0, private, no-cache"}
+    headers = {"Cache-Control": cached} if cache_seconds else PRIVATE
     return Reply(status, json.dumps(body, ensure_ascii=False).encode(), headers=headers)
 
 
