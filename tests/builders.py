@@ -182,7 +182,8 @@ _STATE_PICKLE = (
 def legacy_pickle(seed: int) -> bytes:
     """Give what torch.save before 1.6 wrote: pickles one after another, then the bytes of the storages."""
     magic = _LEGACY_MAGIC.to_bytes(10, "little")
-    return b"\x80\x02\x8a\x0a" + magic + b".\x80\x02M\xe9\x03.\x80\x02}." + noise(seed, 64)
+    pickles = (b"\x8a\x0a" + magic, b"M\xe9\x03", b"}", _STATE_PICKLE[2:-1], b"]")
+    return b"".join(b"\x80\x02" + each + b"." for each in pickles) + noise(seed, 64)
 
 
 def onnx(seed: int) -> bytes:

@@ -235,8 +235,36 @@ def _others() -> Iterator[Case]:
     yield from named("onnx", "other", flipped(onnx, 30))
     yield from named("lfs", "other", flipped(builders.lfs_pointer(), 10))
     yield from named("html", "other", flipped(builders.html_page(), 10))
-    yield from named("legacy", "pickle", flipped(builders.legacy_pickle(1), 10))
+    legacy = builders.legacy_pickle(1)
+    yield from named("legacy", "pickle", flipped(legacy, 40))
+    yield from named("legacy", "pickle", shuffled(legacy, 20))
+    yield from named("legacy", "pickle", cut(legacy, range(0, len(legacy), 9)))
+    yield from named("bare", "pickle", _bare_pickles().items())
     yield from named("crafted", "other", _odds_and_ends().items())
+
+
+def _bare_pickles() -> dict[str, bytes]:
+    """Give pickles that ask for more than there is, hide what they import, or are hardly any."""
+    start = b"\x80\x04"
+    return {
+        "nothing": start + b".",
+        "many": (start + b".") * 5_000,
+        "claims-2-31": start + b"B\xff\xff\xff\x7f",
+        "claims-2-63": start + b"\x8e" + b"\xff" * 7 + b"\x7f",
+        "claims-negative": start + b"\x8b\xff\xff\xff\xff",
+        "endless-line": b"c" + b"a" * 100_000,
+        "endless-number": b"I" + b"9" * 50_000 + b"\n.",
+        "endless-get": start + b"g" + b"9" * 5_000 + b"\n.",
+        "no-names": start + b"\x93.",
+        "names-are-numbers": start + b"K\1K\2\x93.",
+        "names-from-nowhere": start + b"h\7h\7\x93.",
+        "names-with-controls": b"c\x1b]0;\nsys\x07tem\n.",
+        "names-of-no-encoding": b"cos\xff\nsystem\n.",
+        "escapes": b"S'\\xzz'\n.",
+        "half-a-surrogate": b"V\\ud800\nV\\ud800\n\x93.",
+        "a-thousand-imports": b"".join(b"cm%d\nn\n0" % number for number in range(1_000)) + b"N.",
+        "deep": b"(" * DEEP + b"c\n\n.",
+    }
 
 
 def _odds_and_ends() -> dict[str, bytes]:

@@ -64,11 +64,17 @@ _VALUES: dict[str, bytes] = {
 _FIELDS = {
     "sidecar": ("description", "activation text", "preferred weight", "notes", "sd version", "extensions"),
     "civitai-info": ("id", "modelId", "trainedWords", "files", "images", "model", "description", "extensions"),
+    "lora-manager": ("civitai", "sha256", "notes", "usage_tips", "tags", "base_model", "extensions"),
+    "stability-matrix": ("VersionId", "Hashes", "TrainedWords", "Source", "ModelType", "Tags", "extensions"),
+    "swarm": ("modelspec.tags", "modelspec.lora_default_weight", "modelspec.hash_sha256", "modelspec.description"),
     "answer": ("id", "name", "modelVersions", "tags", "creator", "images", "files", "trainedWords", "publishedAt"),
 }
 _BASES = {
     "sidecar": b'{"activation text":"a","vae":"",%b}',
     "civitai-info": b'{"id":1,"modelId":2,"baseModel":"SDXL","files":[],%b}',
+    "lora-manager": b'{"file_name":"foo","model_name":"foo","file_path":"/foo",%b}',
+    "stability-matrix": b'{"ModelName":"foo","ModelId":2,%b}',
+    "swarm": b'{"modelspec.title":"foo",%b}',
     "answer": b'{"id":1,"modelId":2,"nsfw":false,%b}',
 }
 _VERSION = json.dumps(

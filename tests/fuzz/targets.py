@@ -12,34 +12,37 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelshelf.civitai.answers import Answer, picture_failure, read, retry_after
 from modelshelf.civitai.edge import thumbnail_url
-from modelshelf.civitai.matching import by_hash, has_unexplained
+from modelshelf.civitai.matching import contradicting_size, found_among, named_versions, parsed_versions
 from modelshelf.civitai.payload import model_facts, parse_model, parse_version, version_facts
 from modelshelf.config.load import load_config
 from modelshelf.domain.civitai import RemoteImage
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Source, choose
-from modelshelf.domain.output import Output, Spot
+from modelshelf.domain.output import Output, SidecarKind, Spot
 from modelshelf.errors import CivitaiUnavailable
 from modelshelf.files import is_leftover
 from modelshelf.formats.embedded import embedded_facts
 from modelshelf.formats.hashes import hash_file
 from modelshelf.formats.inspect import declared_size, read_header
-from modelshelf.formats.pictures import picture_suffix, to_png
+from modelshelf.formats.pickle_scan import foresee_scan, scan_pickles
+from modelshelf.formats.picture_mark import mark_in, marked
+from modelshelf.formats.pictures import demand_bounded, picture_suffix, to_png
 from modelshelf.gallery.content import PageContent
 from modelshelf.gallery.mark import is_ours
 from modelshelf.gallery.page import render_page
 from modelshelf.gallery.sanitise import prose
 from modelshelf.shelf.devices import device_of, mount_table, unescaped
-from modelshelf.sidecars.facts import found_facts
 from modelshelf.sidecars.names import companions, possible_stems, previews
 from modelshelf.sidecars.plain_text import plain_text
 from modelshelf.sidecars.plan import plan_sidecars
 from modelshelf.sidecars.reading import read_beside
-from modelshelf.steps.identify_content import body_to_keep
-from modelshelf.steps.write_sidecars import read_civitai_json
+from modelshelf.sidecars.witness import witnesses
+from modelshelf.steps.matched import body_to_keep
+from modelshelf.steps.testimony import believed
 from modelshelf.store.columns import to_json
 from modelshelf.store.local_disk import require_local_disk
 from modelshelf.watching.poke import PokeSocket, poke
+from tests.unit.sidecars.sidecar_builders import HASHES as _HASHES
 from tests.unit.sidecars.sidecar_builders import describe, version
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 8, 8, tzinfo=UTC)
 _SHA256 = "AB" * 32
+_EVERY_KIND = Output(sidecars=frozenset(SidecarKind))
 
 
 class Target(Protocol):
@@ -68,6 +72,8 @@ def _model(suffix: str) -> Target:
         assert len(header.reason or "") < 2_000, "a reason is for a person to read"
         to_json([dict(header.metadata), dict(header.dtypes)])
         _show(embedded_facts(header))
+        scan = foresee_scan(path, header) or scan_pickles(path, header.format)
+        assert sum(map(len, scan.findings)) < 10_000, "findings are for a person to read"
         if len(content) < 100_000:
             hash_file(path)
         _require_alone(desk, path)
@@ -79,6 +85,9 @@ def _picture(content: bytes, desk: Path) -> None:
     del desk
     suffix = picture_suffix(content[:64])
     assert suffix is None or suffix.startswith(".")
+    mark_in(content)
+    assert mark_in(marked(content, "version 7")) in {None, "version 7"}
+    demand_bounded(content)
     assert to_png(content, max_width=512).startswith(b"\x89PNG")
 
 
@@ -86,12 +95,17 @@ def _sidecar(name: str) -> Target:
     def target(content: bytes, desk: Path) -> None:
         path = _laid(desk, name, content)
         found = read_beside(desk, [os.fsencode(name)])
-        facts, bodies = found_facts(found, lambda _: {})
-        facts += [fact for body in bodies for fact in read_civitai_json(body, _SHA256)]
-        _show(facts)
+        heard = witnesses(found, lambda _: {})
+        _show(believed(heard, [], _HASHES))
+        _show(believed([], heard, _HASHES))
         spot = Spot(desk / "foo.safetensors", "LORA")
-        plans = plan_sidecars(describe(version=version()), spot, Output(), found, lambda _: {})
-        assert all(plan.content is None or json.loads(plan.content) for plan in plans)
+        known = describe(version=version(), hashes=_HASHES)
+        for plan in plan_sidecars(known, spot, _EVERY_KIND, found, lambda _: {}):
+            assert plan.content is None or json.loads(plan.content)
+            if plan.content is not None and plan.path == path:
+                path.write_bytes(plan.content)
+        again = plan_sidecars(known, spot, _EVERY_KIND, read_beside(desk, [os.fsencode(name)]), lambda _: {})
+        assert all(plan.content is None for plan in again if plan.path == path), "written twice"
         _require_alone(desk, path)
 
     return target
@@ -101,9 +115,11 @@ def _answer(content: bytes, desk: Path) -> None:
     del desk
     body = read(Answer("civitai.com", 200, {}, content), NOW)
     elements = body if isinstance(body, list) else [body]
-    versions = [found for each in elements[:100] if (found := _version_of(each)) is not None]
-    has_unexplained(versions, {_SHA256})
-    by_hash(versions, {_SHA256})
+    for each in elements[:100]:
+        _version_of(each)
+    named = named_versions(elements, {_SHA256})
+    for found in found_among(parsed_versions(elements), {_SHA256: (), **named}, {}).values():
+        contradicting_size(found.version, _SHA256, 1024)
     _show(model_facts(parse_model(body), Source.CIVITAI_API))
 
 
@@ -200,6 +216,9 @@ TARGETS: dict[str, Target] = {
     "picture": _picture,
     "sidecar": _sidecar("foo.json"),
     "civitai-info": _sidecar("foo.civitai.info"),
+    "lora-manager": _sidecar("foo.metadata.json"),
+    "stability-matrix": _sidecar("foo.cm-info.json"),
+    "swarm": _sidecar("foo.swarm.json"),
     "answer": _answer,
     "header-lines": _header_lines,
     "yaml": _yaml,

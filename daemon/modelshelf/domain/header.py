@@ -42,13 +42,28 @@ class Verdict(StrEnum):
     BROKEN = "broken"
 
 
+class PickleVerdict(StrEnum):
+    """What reading the pickles in a file showed of their imports: whoever loads one calls whatever it names.
+
+    `clean`: every pickle was followed to its end, and all that it imports is known to be harmless. `suspicious`: it imports
+    what nobody has judged. `dangerous`: what can run any program. `not_scanned`: something could not be followed, so nothing
+    is promised.
+    """
+
+    CLEAN = "clean"
+    SUSPICIOUS = "suspicious"
+    DANGEROUS = "dangerous"
+    NOT_SCANNED = "not_scanned"
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """Format, verdict and embedded metadata of one file.
 
     `declared_size_bytes` is the length the file claims for itself, None where its format has no such claim. `kind` is what
     its tensors show (LoRA, Checkpoint, VAE, ...), `architecture` the base they fit; both None where nothing shows.
-    `dtypes` counts bytes per tensor type.
+    `dtypes` counts bytes per tensor type. `pickle_verdict` is None where there is no pickle; `pickle_findings` are the imports
+    that it rests on, or why it is `not_scanned`.
     """
 
     format: Format
@@ -60,6 +75,8 @@ class Header:
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
     kind: str | None = None
     architecture: str | None = None
+    pickle_verdict: PickleVerdict | None = None
+    pickle_findings: tuple[str, ...] = ()
 
     @property
     def is_readable(self) -> bool:

@@ -63,6 +63,8 @@ _GGUF_TEXT_ENCODERS = {
     "llama": "Language model",
     "qwen3": "Language model",
 }
+_GGUF_ADAPTERS = {"lora": "LoRA"}
+_GGUF_VISION = {"clip-vision", "mmproj"}
 _MAX_EMBEDDING_TENSORS = 8
 
 
@@ -73,7 +75,8 @@ def recognise(
     shapes = _bounded(tensors)
     names = Names(shapes)
     stripped = Names(_with_stripped(shapes))
-    is_full = names.has(model_rules.HAS_VAE) and stripped.first(model_rules.DIFFUSION) is not None
+    has_parts = names.has(model_rules.HAS_VAE) or names.has(model_rules.HAS_WHOLE_TEXT_ENCODER)
+    is_full = has_parts and stripped.first(model_rules.DIFFUSION) is not None
     adapter = None if is_full else names.first(adapter_rules.KINDS)
     if adapter:
         return adapter, Names(_modules(shapes)).first(adapter_rules.BASES)
@@ -92,7 +95,7 @@ def _model(names: Names, stripped: Names) -> tuple[str | None, str] | None:
     has_parts = names.has(model_rules.HAS_VAE) or names.has(model_rules.HAS_TEXT_ENCODER)
     diffusion = stripped.first(model_rules.DIFFUSION)
     if diffusion:
-        return "Checkpoint" if has_parts else "Diffusion model", diffusion
+        return "Checkpoint" if has_parts else "Diffusion model", _with_variant(stripped, diffusion)
     bundled = names.first(model_rules.BUNDLED_TEXT_ENCODERS)
     if bundled:
         return None, bundled
@@ -100,8 +103,19 @@ def _model(names: Names, stripped: Names) -> tuple[str | None, str] | None:
     return ("Text encoder", encoder) if encoder else None
 
 
+def _with_variant(names: Names, base: str) -> str:
+    """Add what its input channels and extra blocks make of it."""
+    rules = next((rules for start, rules in model_rules.VARIANTS if base.startswith(start)), ())
+    variant = names.first(rules)
+    return f"{base} {variant}" if variant else base
+
+
 def _declared(metadata: Mapping[str, JsonValue]) -> tuple[str | None, str | None]:
     name = str(metadata.get("general.architecture", "")).lower()
+    if metadata.get("general.type") == "adapter":
+        return _GGUF_ADAPTERS.get(str(metadata.get("adapter.type", "")).lower()), _GGUF_ARCHITECTURES.get(name)
+    if metadata.get("general.type") in _GGUF_VISION:
+        return "Text encoder", "CLIP vision"
     if name in _GGUF_ARCHITECTURES:
         return "Diffusion model", _GGUF_ARCHITECTURES[name]
     return ("Text encoder", _GGUF_TEXT_ENCODERS[name]) if name in _GGUF_TEXT_ENCODERS else (None, None)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Evidence:
     """A tensor whose name has `pattern` in it (a regular expression; ^ and $ are the name's ends).
 
-    With `axis`, its shape must also have one of `sizes` there; negative axes count from the end.
+    With `axis`, its shape must also have one of `sizes` there, or any size where none is named; negative axes count from the
+    end.
     """
 
     pattern: re.Pattern[str]
@@ -52,7 +53,8 @@ class Names:
         """Tell whether some tensor is this evidence."""
         if evidence.axis is None:
             return evidence.pattern.search(self._text) is not None
-        return any(_size(shape, evidence.axis) in evidence.sizes for shape in self._shapes_of(evidence.pattern))
+        sizes = (_size(shape, evidence.axis) for shape in self._shapes_of(evidence.pattern))
+        return any(size in evidence.sizes or (size is not None and not evidence.sizes) for size in sizes)
 
     def first(self, rules: Iterable[Rule]) -> str | None:
         """Give the answer of the first rule that holds; the tables are ordered from the particular to the general."""

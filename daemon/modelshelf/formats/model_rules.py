@@ -12,6 +12,9 @@ _FLUX = named(r"^double_blocks\.0\.img_attn\.norm\.key_norm\.(scale|weight)$")
 _FLUX2_MODULATION = r"^double_stream_modulation_img\.(lin|linear)\.weight$"
 _CROSS = r"(transformer_blocks\.0\.attn2\.to_k|attn2\.to_k)\.weight$"
 _UNET = named(r"^(input_blocks\.0\.0|conv_in)\.weight$")
+_JOINT = named(r"^joint_blocks\.0\.")
+_SDXL = sized(r"^label_emb\.0\.0\.weight$|^add_embedding\.linear_1\.weight$", 1, 2816)
+_LAST_DEPTH = r"^(input_blocks\.7\.1|down_blocks\.2\.attentions\.0)\.transformer_blocks\."
 _DIFFUSERS_FLUX = named(r"^single_transformer_blocks\.0\.")
 
 DIFFUSION = (
@@ -30,14 +33,18 @@ DIFFUSION = (
     Rule("Flux.2 klein 9B", (sized(_FLUX2_MODULATION, 0, 24576),)),
     Rule("Flux.2", (named(r"^double_stream_modulation_"),)),
     Rule("Flux.1 Fill", (_FLUX, sized(r"^img_in\.weight$", 1, 384))),
+    Rule("Flux.2", (_FLUX, sized(r"^img_in\.weight$", 1, 128)), (named(r"^vector_in\."),)),
     Rule("Flux.1 Control", (_FLUX, sized(r"^img_in\.weight$", 1, 128))),
     Rule("Flux.1 dev", (_FLUX, named(r"^guidance_in\."))),
     Rule("Flux.1 schnell", (_FLUX, named(r"^vector_in\."))),
     Rule("Flux.1", (_FLUX,)),
     Rule("HiDream", (named(r"^caption_projection\.0\.linear\.weight$|^double_stream_blocks\."),)),
     Rule("SD3.5-medium", (named(r"^joint_blocks\.0\.x_block\.attn2\."),)),
+    Rule("SD3.5-medium", (_JOINT, sized(r"^pos_embed$", 1, 147456))),
     Rule("SD3.5-large", (named(r"^joint_blocks\.37\."),)),
+    Rule("SD3.5-large", (_JOINT, sized(r"^x_embedder\.proj\.weight$|\.attn\.proj\.bias$", 0, 2432))),
     Rule("SD3", (named(r"^joint_blocks\.0\.context_block\.attn\.qkv\.weight$"),)),
+    Rule("Mage-Flow", (sized(r"^txt_norm\.weight$", 0, 2560), named(r"^transformer_blocks\."))),
     Rule("Qwen-Image", (named(r"^txt_norm\.weight$"), named(r"^transformer_blocks\."))),
     Rule("Z-Image", (named(r"^context_refiner\.0\.attention\."), sized(r"^cap_embedder\.1\.weight$", 0, 3840))),
     Rule("Lumina2", (named(r"^context_refiner\.0\.attention\."), sized(r"^cap_embedder\.1\.weight$", 0, 2304))),
@@ -66,10 +73,16 @@ DIFFUSION = (
     Rule("Kandinsky 5", (named(r"^pooled_text_embeddings\.in_layer"),)),
     Rule("ACE-Step", (named(r"^genre_embedder\.weight$"),)),
     Rule("Stable Audio", (named(r"rotary_pos_emb\.inv_freq$"), named(r"^to_(timestep|cond)_embed"))),
+    Rule("Ideogram 4", (named(r"^llm_cond_proj\."), named(r"^embed_image_indicator\."))),
+    Rule("Hunyuan3D", (named(r"^latent_in\.weight$"),)),
+    Rule("Flux.1 SVDQuant", (named(r"^single_transformer_blocks\.0\.norm\.linear\.qweight$"),)),
     Rule("Flux.1", (_DIFFUSERS_FLUX, sized(r"^x_embedder\.weight$", 0, 3072))),
     Rule("SVD", (_UNET, named(r"time_stack|temporal_transformer_blocks"))),
     Rule("SDXL-refiner", (_UNET, sized(r"^label_emb\.0\.0\.weight$|^add_embedding\.linear_1\.weight$", 1, 2560))),
-    Rule("SDXL", (_UNET, sized(r"^label_emb\.0\.0\.weight$|^add_embedding\.linear_1\.weight$", 1, 2816))),
+    Rule("SD x4 upscaler", (sized(r"^input_blocks\.0\.0\.weight$", 0, 256),)),
+    Rule("SSD-1B", (_UNET, _SDXL, named(_LAST_DEPTH + r"3\.")), (named(_LAST_DEPTH + r"4\."),)),
+    Rule("Vega", (_UNET, _SDXL, named(_LAST_DEPTH + r"1\.")), (named(_LAST_DEPTH + r"2\."),)),
+    Rule("SDXL", (_UNET, _SDXL)),
     Rule("SDXL", (_UNET, sized(_CROSS, 1, 2048))),
     Rule("SDXL-refiner", (_UNET, sized(_CROSS, 1, 1280))),
     Rule("SD1", (_UNET, sized(_CROSS, 1, 768))),
@@ -77,11 +90,65 @@ DIFFUSION = (
 )
 """Which diffusion model it is; asked of names without the prefix that some tools put before all of them."""
 
+_INPUT_CHANNELS = r"^(input_blocks\.0\.0|conv_in)\.weight$"
+_INPAINTING = Rule("inpainting", (sized(_INPUT_CHANNELS, 1, 9),))
+_INSTRUCT = Rule("InstructPix2Pix", (sized(_INPUT_CHANNELS, 1, 8),))
+_PATCHES = r"^patch_embedding\.weight$"
+_HUNYUAN_INPUT = r"^img_in\.proj\.weight$"
+
+VARIANTS = (
+    ("SD1", (_INPAINTING, _INSTRUCT)),
+    ("SD2", (_INPAINTING, _INSTRUCT, Rule("depth", (sized(_INPUT_CHANNELS, 1, 5),)))),
+    (
+        "SDXL",
+        (
+            _INPAINTING,
+            _INSTRUCT,
+            Rule("v-prediction", (named(r"^(v_pred|edm_vpred\.sigma_max)$"),)),
+            Rule("Playground 2.5", (named(r"^edm_mean$"), named(r"^edm_std$"))),
+        ),
+    ),
+    (
+        "Wan",
+        (
+            Rule("VACE", (named(r"^vace_blocks\."),)),
+            Rule("animate", (named(r"^face_adapter\."),)),
+            Rule("speech to video", (named(r"^casual_audio_encoder\."),)),
+            Rule("camera", (named(r"^control_adapter\."),)),
+            Rule("first and last frame to video", (named(r"^img_emb\.emb_pos$"),)),
+            Rule("image to video", (sized(_PATCHES, 1, 36),)),
+            Rule("text to video", (sized(_PATCHES, 1, 16),)),
+        ),
+    ),
+    (
+        "HunyuanVideo",
+        (
+            Rule("image to video", (sized(_HUNYUAN_INPUT, 1, 33),)),
+            Rule("SkyReels image to video", (sized(_HUNYUAN_INPUT, 1, 32),)),
+        ),
+    ),
+    ("Chroma", (Rule("Radiance", (named(r"^nerf_blocks\."),)),)),
+    ("Qwen-Image", (Rule("Edit 2511", (named(r"^__index_timestep_zero__$"),)),)),
+    ("PixArt", (Rule("alpha", (named(r"^ar_embedder\."),)),)),
+    (
+        "Cascade",
+        (
+            Rule("stage A", (named(r"^vquantizer\.codebook\.weight$"),)),
+            Rule("stage C", (named(r"^clip_txt_mapper\."),)),
+            Rule("stage B", (named(r"^clip_mapper\."),)),
+        ),
+    ),
+)
+"""What is added to an architecture whose name begins so."""
+
 HAS_VAE = named(r"^(first_stage_model|vae)\.")
+HAS_WHOLE_TEXT_ENCODER = named(r"^(cond_stage_model|conditioner|text_encoders)\.(?!.*lora)")
+"""One that is no adapter of it."""
 HAS_TEXT_ENCODER = named(r"^(cond_stage_model|conditioner|text_encoders)\.")
 
 BUNDLED_TEXT_ENCODERS = (
     Rule("SDXL", (named(r"^conditioner\.embedders\.0\.transformer\."), named(r"^conditioner\.embedders\.1\.model\."))),
+    Rule("SD2", (named(r"^conditioner\.embedders\.0\.model\.ln_final\.bias$"), named(r"^denoiser\.sigmas$"))),
     Rule("SDXL-refiner", (named(r"^conditioner\.embedders\.0\.model\.ln_final\.bias$"),)),
     Rule("SD2", (named(r"^cond_stage_model\.model\.ln_final\.bias$"),)),
     Rule("SD1", (named(r"^cond_stage_model\.transformer\.text_model\."),)),

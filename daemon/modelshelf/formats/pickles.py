@@ -1,6 +1,6 @@
 """Looking into torch's pickles without ever loading one: the zip of torch 1.6 and later, and the bare pickle before it.
 
-Only the zip's directory is read. Whether a pickle is safe to load is another question and not answered here.
+Only the zip's directory is read. Whether a pickle is safe to load is another question, for `pickle_scan`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ beyond all that is known nothing: taken apart it would need twenty times its siz
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,6 +28,9 @@ _MOST_COMMAS = 500_000
 """Bounds the memory that short values take; the largest real headers have some 50 000."""
 _MAX_U64 = 2**64 - 1
 _METADATA = "__metadata__"
+_DEEPEST = 127
+_LEAST_DIGITS_BEYOND_DOUBLE = 309
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _BITS = {
     **dict.fromkeys(("F4",), 4),
@@ -82,7 +87,14 @@ def read_safetensors(file: RegularFile) -> Contents:
 
 def _parse(raw: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(raw.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        header = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_int=_whole_number,
+            parse_float=_finite_number,
+        )
+        _require_shallow(raw, len(header))
         if b"\\u" in raw:
             json.dumps(header, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
@@ -105,6 +117,31 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             if names.count(name) > 1:
                 raise ValueError(f"{name} stands there twice")
     return built
+
+
+def _whole_number(text: str) -> float:
+    """Read a number as the reference does: minus zero is no whole number, and what no double holds is none at all."""
+    if text == "-0":
+        return -0.0
+    return int(text) if len(text) < _LEAST_DIGITS_BEYOND_DOUBLE or _finite_number(text) else 0
+
+
+def _finite_number(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is out of range")
+    return number
+
+
+def _require_shallow(raw: bytes, entry_count: int) -> None:
+    """Refuse what is nested deeper than the reference follows; looked for where there are more brackets than tensors need."""
+    if raw.count(b"[") <= 2 * entry_count and raw.count(b"{") <= entry_count + 1:
+        return
+    depth = 0
+    for bracket in re.findall(rb"[\[\]{}]", _STRING.sub(b"", raw)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > _DEEPEST:
+            raise BrokenModelFile("its header is nested too deeply")
 
 
 def _refuse_constant(word: str) -> NoReturn:

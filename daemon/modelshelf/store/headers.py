@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from modelshelf.domain.header import Format, Header, Verdict
+from modelshelf.domain.header import Format, Header, PickleVerdict, Verdict
 from modelshelf.store.columns import pack, text, unpack
 
 if TYPE_CHECKING:
     from modelshelf.store.database import Database
 
-_PUT = """INSERT INTO headers (file_id, format, verdict, reason, body) SELECT id, ?, ?, ?, ? FROM files WHERE id = ?
-    ON CONFLICT (file_id) DO UPDATE SET
-        format = excluded.format, verdict = excluded.verdict, reason = excluded.reason, body = excluded.body"""
+_PUT = """INSERT INTO headers (file_id, format, verdict, reason, body, has_metadata, pickle_verdict)
+    SELECT id, ?, ?, ?, ?, ?, ? FROM files WHERE id = ?
+    ON CONFLICT (file_id) DO UPDATE SET format = excluded.format, verdict = excluded.verdict, reason = excluded.reason,
+        body = excluded.body, has_metadata = excluded.has_metadata, pickle_verdict = excluded.pickle_verdict"""
+
+_PICKLES = """SELECT h.file_id FROM headers h JOIN files f ON f.id = h.file_id
+    WHERE f.missing_since IS NULL AND h.verdict IN ('sound', 'unproven')
+        AND h.format IN ('torch_zip', 'pickle', 'archive', 'unknown') ORDER BY h.file_id"""
+_SCANNER = "pickle_scanner"
 
 
 def put_header(database: Database, file_id: int, header: Header) -> None:
@@ -24,9 +30,11 @@ def put_header(database: Database, file_id: int, header: Header) -> None:
         "metadata": dict(header.metadata),
         "kind": header.kind,
         "architecture": header.architecture,
+        "pickle_findings": header.pickle_findings,
     }
     reason = None if header.reason is None else text(header.reason)
-    database.execute(_PUT, (header.format, header.verdict, reason, pack(body), file_id))
+    columns = (header.format, header.verdict, reason, pack(body), bool(header.metadata), header.pickle_verdict)
+    database.execute(_PUT, (*columns, file_id))
 
 
 def header_of(database: Database, file_id: int) -> Header | None:
@@ -35,4 +43,20 @@ def header_of(database: Database, file_id: int) -> Header | None:
     if row is None:
         return None
     body: dict[str, Any] = unpack(row["body"])
-    return Header(format=Format(row["format"]), verdict=Verdict(row["verdict"]), reason=row["reason"], **body)
+    body["pickle_findings"] = tuple(body.get("pickle_findings", ()))
+    return Header(
+        format=Format(row["format"]),
+        verdict=Verdict(row["verdict"]),
+        reason=row["reason"],
+        pickle_verdict=PickleVerdict(row["pickle_verdict"]) if row["pickle_verdict"] else None,
+        **body,
+    )
+
+
+def pickles_not_scanned_by(database: Database, scanner: str) -> list[int]:
+    """Give the files that may hold pickles, none where `scanner` is the one that was named last; it is named now."""
+    row = database.row("SELECT value FROM standing WHERE name = ?", (_SCANNER,))
+    if row is not None and row["value"] == scanner:
+        return []
+    database.execute("INSERT OR REPLACE INTO standing (name, value) VALUES (?, ?)", (_SCANNER, scanner))
+    return [int(row["file_id"]) for row in database.rows(_PICKLES)]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Shapes = dict[str, tuple[int, ...]]
+Line = tuple[Shapes, str | None, str | None]
 
 REAL = {
     "anima_lora_kohya_format": ("LoRA", "Anima"),
@@ -62,7 +63,7 @@ def peft(module: str, width: int, out: int = 320) -> Shapes:
 
 CROSS = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 
-ADAPTERS = [
+ADAPTERS: list[Line] = [
     (pair(CROSS, 768), "LoRA", "SD1"),
     (pair(CROSS, 1024), "LoRA", "SD2"),
     (pair(CROSS, 2048), "LoRA", "SDXL"),
@@ -157,7 +158,7 @@ def test_adapters_are_told_by_their_factors_and_modules(shapes: Shapes, kind: st
 
 
 UNET = "model.diffusion_model."
-FLUX = {"double_blocks.0.img_attn.norm.key_norm.scale": (128,)}
+FLUX: Shapes = {"double_blocks.0.img_attn.norm.key_norm.scale": (128,)}
 
 
 def unet(width: int, prefix: str = "") -> Shapes:
@@ -169,7 +170,7 @@ def unet(width: int, prefix: str = "") -> Shapes:
 
 VAE_INSIDE: Shapes = {"first_stage_model.decoder.conv_in.weight": (512, 4, 3, 3)}
 
-MODELS = [
+MODELS: list[Line] = [
     (unet(768, UNET) | VAE_INSIDE, "Checkpoint", "SD1"),
     (unet(768, UNET) | VAE_INSIDE | pair("lora_te_text_model_encoder_layers_0_mlp_fc1", 768), "Checkpoint", "SD1"),
     (unet(1024, UNET) | {"cond_stage_model.model.ln_final.bias": (1024,)}, "Checkpoint", "SD2"),
@@ -193,7 +194,7 @@ MODELS = [
     (FLUX | {"img_in.weight": (3072, 64), "guidance_in.in_layer.weight": (1, 1)}, "Diffusion model", "Flux.1 dev"),
     (FLUX | {"img_in.weight": (3072, 64), "vector_in.in_layer.weight": (1, 1)}, "Diffusion model", "Flux.1 schnell"),
     (FLUX | {"img_in.weight": (3072, 384), "guidance_in.in_layer.weight": (1, 1)}, "Diffusion model", "Flux.1 Fill"),
-    (FLUX | {"img_in.weight": (3072, 128), "guidance_in.in_layer.weight": (1, 1)}, "Diffusion model", "Flux.1 Control"),
+    (FLUX | {"img_in.weight": (3072, 128), "vector_in.in_layer.weight": (1, 1)}, "Diffusion model", "Flux.1 Control"),
     (FLUX, "Diffusion model", "Flux.1"),
     (FLUX | {"double_stream_modulation_img.lin.weight": (36864, 6144)}, "Diffusion model", "Flux.2 dev"),
     (FLUX | {"double_stream_modulation_img.lin.weight": (18432, 3072)}, "Diffusion model", "Flux.2 klein 4B"),
@@ -254,7 +255,7 @@ def test_whole_models_are_told_by_their_blocks(shapes: Shapes, kind: str, archit
     assert recognise(shapes, {}) == (kind, architecture)
 
 
-PARTS = [
+PARTS: list[Line] = [
     ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, "VAE", None),
     ({"decoder.conv_in.weight": (512, 16, 3, 3)}, "VAE", "Flux.1"),
     ({"decoder.middle.0.residual.0.gamma": (384, 1, 1, 1)}, "VAE", "Wan"),
@@ -327,6 +328,21 @@ def test_an_embedding_name_among_many_tensors_is_no_embedding() -> None:
 )
 def test_ggufs_own_word_counts_where_no_tensor_speaks(name: str | int, expected: tuple[str | None, str | None]) -> None:
     assert recognise({"odd": (1,)}, {"general.architecture": name}) == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"general.type": "adapter", "adapter.type": "lora", "general.architecture": "flux"}, ("LoRA", "Flux.1")),
+        ({"general.type": "adapter", "adapter.type": "lora", "general.architecture": "llama"}, ("LoRA", None)),
+        ({"general.type": "adapter", "general.architecture": "odd"}, (None, None)),
+        ({"general.type": "mmproj", "general.architecture": "clip"}, ("Text encoder", "CLIP vision")),
+    ],
+)
+def test_ggufs_own_word_tells_adapters_and_eyes(
+    metadata: dict[str, str], expected: tuple[str | None, str | None]
+) -> None:
+    assert recognise({"blk.0.attn_q.weight.lora_a": (4, 8)}, metadata) == expected
 
 
 def test_tensors_beat_ggufs_own_word() -> None:

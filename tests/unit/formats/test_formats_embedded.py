@@ -54,6 +54,8 @@ def test_a_kohya_lora_tells_what_it_was_trained_on() -> None:
         Field.RESOLUTION: "1024x768",
         Field.NETWORK: {"module": "networks.lora", "dim": 32, "alpha": 16},
         Field.TRAINING_TAGS: [{"tag": "cat", "count": 30}, {"tag": "sitting", "count": 5}],
+        Field.CLASS_TOKENS: ["cat"],
+        Field.TRAINED_ON_FILE: {"name": "ponyDiffusionV6XL.safetensors"},
     }
 
 
@@ -85,6 +87,7 @@ def test_modelspec_goes_before_other_writers() -> None:
         Field.RESOLUTION: "1024x1024",
         Field.DESCRIPTION: "Cats.",
         Field.TAGS: ["cat", "animal"],
+        Field.STATED_LICENSE: "MIT",
     }
 
 
@@ -164,3 +167,68 @@ def test_facts_come_out_of_a_real_header(tmp_path: Path) -> None:
         Field.ARCHITECTURE: "SD1",
         Field.TITLE: "cat",
     }
+
+
+def test_the_file_that_it_was_trained_on_is_told_with_hashes_that_can_be_some() -> None:
+    metadata = {
+        "ss_sd_model_name": "base.safetensors",
+        "ss_new_sd_model_hash": "aB" * 32,
+        "ss_sd_model_hash": "e3b0c442",
+    }
+    wrong = {"ss_sd_model_name": "n" * 501, "ss_new_sd_model_hash": "aB" * 31, "ss_sd_model_hash": "e3b0c44g"}
+
+    assert facts(metadata)[Field.TRAINED_ON_FILE] == {
+        "name": "base.safetensors",
+        "sha256": "aB" * 32,
+        "autov1": "e3b0c442",
+    }
+    assert Field.TRAINED_ON_FILE not in facts(wrong)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "program"),
+    [
+        ({"software": '{"name": "ai-toolkit", "repo": "x", "version": "0.1.0"}'}, "ai-toolkit 0.1.0"),
+        ({"software": '{"name": 5}'}, None),
+        ({"software": "[]", "ot_branch": "master", "ot_revision": "abc"}, "OneTrainer abc"),
+        ({"ot_branch": "master"}, "OneTrainer"),
+        ({"ss_sd_scripts_commit_hash": "abc"}, "sd-scripts"),
+        ({"general.quantized_by": "city96"}, "city96"),
+        ({"software": "{", "ss_sd_scripts_commit_hash": "None"}, None),
+    ],
+)
+def test_the_program_that_made_it_is_told(metadata: dict[str, JsonValue], program: str | None) -> None:
+    assert facts(metadata).get(Field.MADE_WITH) == program
+
+
+def test_a_merge_tells_its_parts() -> None:
+    recipes = json.dumps({"a": {"name": "one"}, "b": {"name": "two"}, "c": {"name": "one"}, "d": {}, "e": 5})
+
+    assert facts({"sd_merge_models": recipes})[Field.MERGED_FROM] == ["one", "two"]
+    assert facts({"modelspec.merged_from": "x, y,, x"})[Field.MERGED_FROM] == ["x", "y"]
+    assert Field.MERGED_FROM not in facts({"sd_merge_models": "[1, 2"})
+
+
+def test_what_is_stated_has_fields_of_its_own() -> None:
+    found = facts(
+        {
+            "modelspec.date": "2024-01-02T03:04:05",
+            "modelspec.prediction_type": "v",
+            "general.license": "apache-2.0",
+            "general.url": "https://example.org",
+            "ssmd_version": "2",
+        }
+    )
+
+    assert found == {
+        Field.MADE_AT: "2024-01-02T03:04:05",
+        Field.PREDICTION_TYPE: "v",
+        Field.STATED_LICENSE: "apache-2.0",
+        Field.HOMEPAGE: "https://example.org",
+        Field.STATED_VERSION: "2",
+    }
+
+
+def test_an_adapter_of_gguf_tells_its_alpha() -> None:
+    assert facts({"adapter.lora.alpha": 16.0})[Field.NETWORK] == {"alpha": 16}
+    assert facts({"adapter.lora.alpha": 16.0, "ss_network_alpha": "8"})[Field.NETWORK] == {"alpha": 8}

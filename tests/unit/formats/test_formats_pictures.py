@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from modelshelf.errors import BrokenModelFile
-from modelshelf.formats.pictures import picture_suffix, to_png
+from modelshelf.formats.pictures import demand_bounded, picture_suffix, to_png
 from tests import builders
 
 if TYPE_CHECKING:
@@ -175,3 +175,21 @@ def test_a_picture_of_too_many_pixels_is_refused_before_decoding(width: int, hei
 def test_what_cannot_be_decoded_is_broken_and_says_so(picture: bytes) -> None:
     with pytest.raises(BrokenModelFile, match="cannot be decoded"):
         to_png(picture, max_width=450)
+
+
+@pytest.mark.parametrize("picture", [claimed_png(10_000, 10_000), claimed_png(20_001, 1)])
+def test_a_picture_that_is_kept_as_it_is_is_bounded_too(picture: bytes) -> None:
+    with pytest.raises(BrokenModelFile, match="too many pixels"):
+        demand_bounded(picture)
+
+
+def test_a_picture_that_no_program_can_read_is_not_kept() -> None:
+    with pytest.raises(BrokenModelFile, match="cannot be decoded"):
+        demand_bounded(builders.png()[:20])
+
+
+@pytest.mark.parametrize(
+    "picture", [builders.png(), builders.jpeg(), claimed_png(4000, 4000), b"\0\0\0\x20ftypisom" + bytes(100)]
+)
+def test_what_is_bounded_or_cannot_be_told_may_be_kept(picture: bytes) -> None:
+    demand_bounded(picture)
