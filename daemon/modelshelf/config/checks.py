@@ -84,7 +84,7 @@ def _unknown_default_job(file: ConfigFile, job_names: Collection[str]) -> Iterat
 
 def _crossed_batch_sizes(file: ConfigFile) -> Iterator[Problem]:
     sizes = file.api.batch.adaptive_batch
-    if sizes.min_size > sizes.max_size:
+    if "min_size" in sizes.model_fields_set and sizes.min_size > sizes.max_size:
         yield Problem(("api", "batch", "adaptive_batch", "min_size"), f"must not be above max_size ({sizes.max_size})")
 
 

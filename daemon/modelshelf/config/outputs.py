@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.config.sections.jobs import JobKind
 from modelshelf.config.sections.output import Output, to_domain
+from modelshelf.domain.output import namesake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,13 +27,24 @@ def action_for(folder_id: str, jobs: Sequence[Job], default_job: str) -> Action 
 
 
 def outputs_of(file: ConfigFile, jobs: Sequence[Job]) -> tuple[dict[str, DomainOutput], list[str]]:
-    """Give the output of every folder, and a warning for each gallery that several folders would have shared."""
+    """Give the output of every folder, and a warning for each file that would have been shared: by folders, or by tools."""
     fallback = to_domain(file.output or Output())
     outputs: dict[str, DomainOutput] = {}
     for folder_id in file.input_paths:
         action = action_for(folder_id, jobs, file.default_job_name)
         outputs[folder_id] = action.output if action else fallback
-    return _with_galleries_apart(outputs, file)
+    apart, warnings = _with_galleries_apart(outputs, file)
+    return apart, warnings + _namesakes(outputs)
+
+
+def _namesakes(outputs: Mapping[str, DomainOutput]) -> list[str]:
+    found = {folder_id: namesake(output) for folder_id, output in outputs.items()}
+    return [
+        f"output.sidecars.{kind}: in {folder_id} CivitScraper's JSON has the same name, and is not written;"
+        " give it another in output.metadata.filename"
+        for folder_id, kind in found.items()
+        if kind is not None
+    ]
 
 
 def _with_galleries_apart(

@@ -9,6 +9,7 @@ from modelshelf.domain.hashes import EMPTY_AUTOV3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from modelshelf.domain.civitai import Model, ModelVersion
     from modelshelf.domain.fact import Fact, Field
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One file with its effective Facts, and the records behind them where there are any."""
+    """One file with its effective Facts, and the records behind them where there are any.
+
+    `path` is where it lies, for the dialects that write it down; None where nobody asked.
+    """
 
     file: ModelFile
     header: Header | None
@@ -28,6 +32,7 @@ class Description:
     facts: Mapping[Field, Fact]
     version: ModelVersion | None = None
     model: Model | None = None
+    path: Path | None = None
 
     @property
     def weights(self) -> str | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 PLACEHOLDERS = ("model_dir", "model_name", "model_type", "ext")
 
@@ -20,6 +21,31 @@ class MetadataOutput:
 
     path: str = "{model_dir}"
     filename: str = "{model_name}.json"
+
+
+class SidecarKind(StrEnum):
+    """The files of other tools that may be written beside a model, by their keys in `output.sidecars`."""
+
+    CIVITAI_INFO = "civitai_info"
+    FORGE = "forge"
+    LORA_MANAGER = "lora_manager"
+    STABILITY_MATRIX = "stability_matrix"
+    SWARM = "swarm"
+
+    @property
+    def suffix(self) -> str:
+        """What its tool puts after the model's stem, always beside the model."""
+        return _SUFFIXES[self]
+
+
+_SUFFIXES = {
+    SidecarKind.CIVITAI_INFO: ".civitai.info",
+    SidecarKind.FORGE: ".json",
+    SidecarKind.LORA_MANAGER: ".metadata.json",
+    SidecarKind.STABILITY_MATRIX: ".cm-info.json",
+    SidecarKind.SWARM: ".swarm.json",
+}
+_BY_DEFAULT = frozenset({SidecarKind.CIVITAI_INFO, SidecarKind.FORGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +74,24 @@ class ImagesOutput:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What is written for the files of one Folder. `metadata` None: modelshelf's own default sidecars."""
+    """What is written for the files of one Folder.
+
+    `metadata` None: CivitScraper's JSON is not written. `sidecars` None: nobody has chosen, so Civitai Helper's and Forge's are
+    written where CivitScraper's is not.
+    """
 
     metadata: MetadataOutput | None = None
+    sidecars: frozenset[SidecarKind] | None = None
     html: HtmlOutput = field(default_factory=HtmlOutput)
     images: ImagesOutput = field(default_factory=ImagesOutput)
     base_directory: Path | None = None
+
+    @property
+    def kinds(self) -> frozenset[SidecarKind]:
+        """Which tools' files are written beside a model."""
+        if self.sidecars is not None:
+            return self.sidecars
+        return _BY_DEFAULT if self.metadata is None else frozenset()
 
 
 _UNFIT_IN_TYPE = re.compile(r"[^\w .+-]")
@@ -81,6 +119,16 @@ class Spot:
             "ext": ext,
         }
         return parent / fill(directory, values) / fill(filename, values)
+
+
+def namesake(output: Output) -> SidecarKind | None:
+    """Give whose file has the very name of CivitScraper's, which then is not written; None where each has its own."""
+    if output.metadata is None:
+        return None
+    spot = Spot(Path("/model_dir/model_name.ext"), None, output.base_directory)
+    path = spot.place(output.metadata.path, output.metadata.filename)
+    taken = {spot.model_path.with_suffix(kind.suffix): kind for kind in output.kinds}
+    return taken.get(path)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

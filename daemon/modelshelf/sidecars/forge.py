@@ -7,13 +7,12 @@ empty where nobody has said anything; such an empty value is a placeholder.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.fact import Fact, Field, Source, is_known
 from modelshelf.sidecars.classify import Dialect
-from modelshelf.sidecars.plain_text import plain_text
+from modelshelf.sidecars.telling import Telling, known, weight
 from modelshelf.sidecars.values import storable
 from modelshelf.sidecars.writer import Layout, Planned, Wanted, merged_into
 
@@ -50,8 +49,8 @@ def facts(content: JsonObject) -> list[Fact]:
         for key, field in _TEXTS.items()
         if isinstance(value := content.get(key), str) and not _says_nothing(key, value)
     ]
-    weight = _weight(content.get(_WEIGHT))
-    return found if weight is None else [*found, Fact(Field.PREFERRED_WEIGHT, Source.FORGE, weight)]
+    preferred = weight(content.get(_WEIGHT))
+    return found if preferred is None else [*found, Fact(Field.PREFERRED_WEIGHT, Source.FORGE, preferred)]
 
 
 def compose(description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
@@ -71,45 +70,18 @@ def sd_version(base: str) -> str | None:
 
 
 def _values(description: Description) -> JsonObject:
-    words = ", ".join(filter(None, (each.strip(" ,") for each in _words(description))))
-    base = _text(description, Field.ARCHITECTURE) or _text(description, Field.BASE_MODEL) or ""
-    prose = _text(description, Field.DESCRIPTION) or _text(description, Field.VERSION_DESCRIPTION) or ""
-    values: JsonObject = {
-        "description": plain_text(prose),
-        "sd version": sd_version(base),
-        "activation text": storable(words),
-        _WEIGHT: _weight(_value(description, Field.PREFERRED_WEIGHT)),
-    }
-    return {key: value for key, value in values.items() if is_known(value)}
-
-
-def _words(description: Description) -> tuple[str, ...]:
-    chosen = _text(description, Field.ACTIVATION_TEXT)
-    if chosen:
-        return (chosen,)
-    phrase = _text(description, Field.TRIGGER_PHRASE)
-    return description.words(Field.TRAINED_WORDS) or ((phrase,) if phrase else ())
-
-
-def _text(description: Description, field: Field) -> str | None:
-    value = _value(description, field)
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _value(description: Description, field: Field) -> JsonValue:
-    """Give the effective value, None if it came from such a file: what its owner has just removed must not return."""
-    fact = description.facts.get(field)
-    return fact.value if fact is not None and fact.source is not Source.FORGE else None
-
-
-def _weight(value: JsonValue) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        weight = float(value)
-    except OverflowError:
-        return None
-    return weight if math.isfinite(weight) and weight else None
+    telling = Telling(description, frozenset({Source.FORGE}))
+    base = telling.text(Field.ARCHITECTURE) or telling.text(Field.BASE_MODEL) or ""
+    return known(
+        {
+            "description": telling.prose(),
+            "sd version": sd_version(base),
+            "activation text": telling.trigger(),
+            _WEIGHT: telling.weight(),
+            "negative text": telling.of_person(Field.NEGATIVE_TEXT),
+            "notes": telling.of_person(Field.NOTES),
+        }
+    )
 
 
 def _says_nothing(key: str, value: JsonValue) -> bool:

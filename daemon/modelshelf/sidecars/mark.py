@@ -21,12 +21,25 @@ EXTENSIONS = "extensions"
 OURS = "modelshelf"
 FORMAT_VERSION = 1
 _DIGEST_CHARACTERS = 16
+_MOST_INNER_KEYS = 64
 
 
 def digest(value: JsonValue) -> str:
     """Give 16 hex characters of the SHA-256 of the value's canonical JSON; 1 and 1.0 are the same value."""
     canonical = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def digests(content: JsonObject) -> dict[str, str]:
+    """Give the digests by which our values are known again: of each key, and of each key inside an object as `key/inner`.
+
+    So that of an object in which somebody has changed one value only that value is theirs.
+    """
+    found = {key: digest(value) for key, value in content.items()}
+    objects = {
+        key: value for key, value in content.items() if isinstance(value, dict) and len(value) <= _MOST_INNER_KEYS
+    }
+    return found | {f"{key}/{inner}": digest(each) for key, value in objects.items() for inner, each in value.items()}
 
 
 def is_marked(content: JsonObject) -> bool:
@@ -56,13 +69,22 @@ def is_ours(content: JsonObject, key: str, ledger: Digests) -> bool:
 
 def without_ours(content: JsonObject, ledger: Digests) -> JsonObject:
     """Give what others have put into a file: its content without our mark and without every value that we wrote."""
-    unmarked = _unmarked(content)
     by_mark = wrote(content)
-    return {
-        key: value
-        for key, value in unmarked.items()
-        if (found := digest(value)) != by_mark.get(key) and found not in ledger.get(key, ())
-    }
+
+    def is_ours_at(key: str, value: JsonValue) -> bool:
+        found = digest(value)
+        return found == by_mark.get(key) or found in ledger.get(key, ())
+
+    theirs: JsonObject = {}
+    for key, value in _unmarked(content).items():
+        if is_ours_at(key, value):
+            continue
+        left = value
+        if isinstance(value, dict) and (key in by_mark or key in ledger):
+            left = {inner: each for inner, each in value.items() if not is_ours_at(f"{key}/{inner}", each)}
+        if left or not value:
+            theirs[key] = left
+    return theirs
 
 
 def marked(content: JsonObject, digests: Mapping[str, str], weights: str | None = None) -> JsonObject:

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from modelshelf.sidecars import civitai_info, civitscraper, forge
+from modelshelf.domain.output import SidecarKind
+from modelshelf.sidecars import civitai_info, civitscraper, forge, lora_manager, stability_matrix, swarm
 from modelshelf.sidecars.classify import Dialect, classify
 from modelshelf.sidecars.mark import weights_described, without_ours
 from modelshelf.sidecars.writer import Layout
@@ -28,7 +29,7 @@ class Plan:
 
     `content` None: nothing to write, and `refusal` says why if it is for a person to know. `expected` is the file as it was
     read, to be handed to `files.replace_file`; None: nothing was there, so `files.create_file`. `is_removed`: all that it
-    holds is ours and said of other weights, so it goes.
+    holds is ours and said of other weights, so it goes. `is_all_ours`: nobody else has put anything into it.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Plan:
     expected: os.stat_result | None
     refusal: str | None
     is_removed: bool = False
+    is_all_ours: bool = False
 
 
 _REMAINS = Layout(indent=4, is_ascii=True)
@@ -45,19 +47,30 @@ _WRITERS: dict[Dialect, Writer] = {
     Dialect.CIVITAI_VERSION: civitai_info,
     Dialect.FORGE: forge,
     Dialect.CIVITSCRAPER: civitscraper,
+    Dialect.LORA_MANAGER: lora_manager,
+    Dialect.STABILITY_MATRIX: stability_matrix,
+    Dialect.SWARM: swarm,
+}
+_SPOKEN = {
+    SidecarKind.CIVITAI_INFO: Dialect.CIVITAI_VERSION,
+    SidecarKind.FORGE: Dialect.FORGE,
+    SidecarKind.LORA_MANAGER: Dialect.LORA_MANAGER,
+    SidecarKind.STABILITY_MATRIX: Dialect.STABILITY_MATRIX,
+    SidecarKind.SWARM: Dialect.SWARM,
 }
 
 
 def sidecar_paths(spot: Spot, output: Output) -> dict[Path, Dialect]:
-    """Give where this model's sidecars belong; a path away from the model must be read before planning."""
-    if output.metadata is not None:
-        return {spot.place(output.metadata.path, output.metadata.filename): Dialect.CIVITSCRAPER}
+    """Give where this model's sidecars belong; a path away from the model must be read before planning.
+
+    Where CivitScraper's name is also another tool's, that tool's file is written and CivitScraper's is not.
+    """
     path = spot.model_path
     stem = os.path.splitext(path.name)[0]
-    return {
-        path.parent / f"{stem}.civitai.info": Dialect.CIVITAI_VERSION,
-        path.parent / f"{stem}.json": Dialect.FORGE,
-    }
+    paths = {path.parent / f"{stem}{kind.suffix}": dialect for kind, dialect in _SPOKEN.items() if kind in output.kinds}
+    if output.metadata is not None:
+        paths.setdefault(spot.place(output.metadata.path, output.metadata.filename), Dialect.CIVITSCRAPER)
+    return paths
 
 
 def plan_sidecars(
@@ -71,6 +84,7 @@ def plan_sidecars(
 
     `ours_of` gives what the ledger knows of a path.
     """
+    description = replace(description, path=spot.model_path)
     found = {each.path: each for each in existing}
     return [
         _plan(description, path, dialect, found.get(path), ours_of(path))
@@ -83,7 +97,8 @@ def _plan(description: Description, path: Path, dialect: Dialect, found: FoundSi
     if found is not None and not found.obstacle and _is_of_other_weights(found, description):
         return _plan_anew(description, dialect, found, ours)
     planned = _WRITERS[dialect].compose(description, found, ours)
-    return Plan(path, dialect, planned.content, planned.digests, expected, planned.refusal)
+    is_all_ours = planned.content is not None and found is not None and not without_ours(found.content, ours)
+    return Plan(path, dialect, planned.content, planned.digests, expected, planned.refusal, is_all_ours=is_all_ours)
 
 
 def _is_of_other_weights(found: FoundSidecar, description: Description) -> bool:
@@ -94,7 +109,8 @@ def _is_of_other_weights(found: FoundSidecar, description: Description) -> bool:
 def _plan_anew(description: Description, dialect: Dialect, found: FoundSidecar, ours: Digests) -> Plan:
     """Plan a file in which we described the weights that stood here before: nothing of ours stays, all of theirs does."""
     theirs = without_ours(found.content, ours)
-    base = replace(found, content=theirs, dialect=classify(theirs)) if theirs else None
+    spoken = dialect if found.dialect is dialect else classify(theirs)
+    base = replace(found, content=theirs, dialect=spoken) if theirs else None
     planned = _WRITERS[dialect].compose(description, base, {})
     if planned.content is not None:
         return Plan(found.path, dialect, planned.content, planned.digests, found.status, None)

@@ -27,7 +27,7 @@ LARGEST_BYTES = 16 * 1024 * 1024
 _MOST_COMMAS = 500_000
 """Bounds the memory that short values take: sixteen megabytes of `[],` would need four hundred."""
 
-_READ_SUFFIXES = (".json", ".civitai.info")
+_READ_SUFFIXES = (b".json", b".civitai.info")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,13 @@ class FoundSidecar:
 
 def read_beside(directory: Path, names: Iterable[bytes]) -> list[FoundSidecar]:
     """Read the JSON files among a model's companions; one that has gone meanwhile is left out."""
-    paths = (directory / os.fsdecode(name) for name in names)
-    found = (read_sidecar(path) for path in paths if path.name.lower().endswith(_READ_SUFFIXES))
+    found = (read_sidecar(directory / os.fsdecode(name)) for name in names if is_sidecar_name(name))
     return [each for each in found if each is not None]
+
+
+def is_sidecar_name(name: bytes) -> bool:
+    """Tell whether a file of this name is read to see which tool speaks in it."""
+    return name.lower().endswith(_READ_SUFFIXES)
 
 
 def read_sidecar(path: Path) -> FoundSidecar | None:

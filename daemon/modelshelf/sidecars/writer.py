@@ -43,7 +43,7 @@ class Writer(Protocol):
 class Layout:
     """How a dialect's JSON looks on disk."""
 
-    indent: int
+    indent: int | None
     is_ascii: bool
 
     def serialise(self, content: JsonObject) -> bytes:
@@ -81,9 +81,11 @@ def merged(wanted: Wanted, existing: JsonObject, ours: Digests) -> Planned:
     result |= {key: value for key, value in wanted.values.items() if _is_free(existing, key, wanted, ours)}
     if result == existing:
         return Planned()
-    digests = {key: mark.digest(value) for key, value in result.items() if key != mark.EXTENSIONS}
-    digests = {key: found for key, found in digests.items() if _is_written(existing, key, found, wanted, ours)}
-    wrote = {key: value for key, value in mark.wrote(existing).items() if key not in gone} | digests
+    written = _written(existing, result, wanted, ours)
+    digests = mark.digests({key: value for key, value in result.items() if key in written})
+    dropped = gone | {key.partition("/")[0] for key in digests}
+    kept = {key: value for key, value in mark.wrote(existing).items() if key.partition("/")[0] not in dropped}
+    wrote = kept | digests
     content = wanted.layout.serialise(mark.marked(result, wrote, wanted.weights))
     if len(content) > LARGEST_BYTES:
         return Planned(refusal=f"it would have {len(content)} bytes, and nobody reads a sidecar above {LARGEST_BYTES}")
@@ -135,8 +137,8 @@ def _written_keys(existing: JsonObject, ours: Digests) -> Collection[str]:
     return ours.keys() if has_landed else ()
 
 
-def _is_written(existing: JsonObject, key: str, found: str, wanted: Wanted, ours: Digests) -> bool:
-    """Tell whether the value that a key will have is ours."""
-    if key in existing and mark.digest(existing[key]) == found:
-        return mark.is_ours(existing, key, ours)
-    return key in wanted.values
+def _written(existing: JsonObject, result: JsonObject, wanted: Wanted, ours: Digests) -> set[str]:
+    """Give the keys whose values will be ours."""
+    keys = result.keys() - {mark.EXTENSIONS}
+    same = {key for key in keys & existing.keys() if mark.digest(existing[key]) == mark.digest(result[key])}
+    return {key for key in same if mark.is_ours(existing, key, ours)} | ((keys - same) & wanted.values.keys())

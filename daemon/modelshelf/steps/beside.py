@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from modelshelf.errors import from_os_error
@@ -26,13 +27,17 @@ Stats = dict[str, tuple[int, int]]
 PAGE_SUFFIX = b".html"
 
 
-@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The names in one directory, listed once for a whole batch."""
+    """The names in one directory, listed once for a whole batch.
 
-    directory: Path
-    names: frozenset[bytes]
-    stems: frozenset[bytes]
+    In order, so that what begins with a stem is found without looking at all the others: thousands of models share a directory.
+    """
+
+    def __init__(self, directory: Path, names: frozenset[bytes], stems: frozenset[bytes]) -> None:
+        self.directory = directory
+        self.names = names
+        self._ordered = sorted(names)
+        self._stems = stems
 
     @classmethod
     def of(cls, directory: Path, is_model: Iterable[bytes] | None = None) -> Surroundings:
@@ -42,17 +47,25 @@ class Surroundings:
         return cls(directory, names, frozenset(os.path.splitext(name)[0] for name in models))
 
     def companions_of(self, stem: bytes) -> list[bytes]:
-        """Give the names that belong to the model with this stem; pages are ours and never count."""
-        found = companions(self.names, stem, self.stems - {stem})
+        """Give the names that belong to the model with this stem, in order; pages are ours and never count."""
+        found = companions(self._beginning_with(stem), stem, self._stems)
         return [name for name in found if not name.endswith(PAGE_SUFFIX)]
 
     def stats_of(self, stem: bytes) -> Stats:
         """Stat the companions of a stem; directories, and what vanished meanwhile, are left out."""
         return stats_of(os.fsencode(self.directory), self.companions_of(stem))
 
-    def with_names(self, names: Iterable[str]) -> Surroundings:
-        """Give the same directory with names that were written since."""
-        return replace(self, names=self.names | {os.fsencode(name) for name in names})
+    def note(self, names: Iterable[str]) -> None:
+        """Take note of names that were written since."""
+        for name in map(os.fsencode, names):
+            place = bisect_left(self._ordered, name)
+            if self._ordered[place : place + 1] != [name]:
+                self._ordered.insert(place, name)
+
+    def _beginning_with(self, stem: bytes) -> list[bytes]:
+        first = bisect_left(self._ordered, stem)
+        following = (self._ordered[place] for place in range(first, len(self._ordered)))
+        return list(takewhile(lambda name: name.startswith(stem), following))
 
 
 def names_in(directory: bytes) -> frozenset[bytes]:
@@ -125,5 +138,4 @@ def from_text(text: str) -> Stats:
 
 def model_names(store: Store, file: ModelFile) -> list[bytes]:
     """Give the names of the model files known in the directory of `file`."""
-    known = store.files.in_directory(file.folder_id, os.path.dirname(file.path))
-    return [os.path.basename(path) for path, row in known.items() if row.missing_since is None]
+    return store.files.names_in_directory(file.folder_id, os.path.dirname(file.path))

@@ -91,10 +91,12 @@ class CarrySidecars:
         return True
 
     def record(self, done: Sequence[Done[Carried]]) -> list[NewTask]:
-        """Let the ledger follow the files that we wrote ourselves."""
+        """Let what is known of the files follow them: what we wrote, what stood there before, what is to be left alone."""
         for each in done:
             for source, target in each.result.moves:
                 self.store.ledger.move(source, target)
+                self.store.formers.move(source, target)
+                self.store.strays.forget(*os.path.split(source))
         return []
 
 

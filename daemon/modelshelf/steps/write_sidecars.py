@@ -5,27 +5,27 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.civitai.lenient import as_list, as_object, integer
-from modelshelf.civitai.payload import model_facts, parse_model, parse_version, version_facts
 from modelshelf.domain.display import readable
-from modelshelf.domain.fact import Field, Source
+from modelshelf.domain.fact import Field
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.errors import CivitaiUnavailable, FileGone, FileUnreadable, WriteRefused
-from modelshelf.files import create_file, remove_file, replace_file
+from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
+from modelshelf.files import create_file, read_limited, remove_file, replace_file
 from modelshelf.logs import get_log
-from modelshelf.sidecars.facts import found_facts
 from modelshelf.sidecars.plan import plan_sidecars, sidecar_paths
-from modelshelf.sidecars.reading import read_beside, read_sidecar
+from modelshelf.sidecars.reading import LARGEST_BYTES, read_beside, read_sidecar
+from modelshelf.sidecars.witness import witnesses
 from modelshelf.steps.beside import Surroundings, model_names, to_text
 from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import relative_to_folder, shown_pictures
 from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, make_room, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
+from modelshelf.steps.strays import strays_of
+from modelshelf.steps.testimony import FROM_BESIDE, believed
 from modelshelf.store.ledger import Writing
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from modelshelf.clock import Clock
     from modelshelf.domain.description import Description
     from modelshelf.domain.fact import Fact
-    from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
     from modelshelf.errors import ModelshelfError
@@ -56,6 +55,10 @@ EVENTS_LOOKED_AT = 20
 BARRING = {errno.EACCES, errno.EPERM}
 BARRED_DELAY = timedelta(minutes=10)
 """Where permission is missing it is tried again, ever more rarely, and `failures` shows it; a read-only mount is a choice."""
+
+LEFT_AS_IT_IS = "a person undid what was written here: it is left alone until undo-sidecar takes that back"
+FRESH = timedelta(hours=1)
+"""What we wrote within this time is a step on the way to a description, and not kept as what a file was before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,10 @@ class WriteSidecars:
         stem = os.path.splitext(os.path.basename(file.path))[0]
         stats = around.stats_of(stem)
         found = read_beside(path.parent, [os.fsencode(name) for name in stats])
-        forge, civitai = found_facts(found, self._ours_of)
-        facts = forge + self._civitai_facts(civitai, file)
+        facts = self._facts(file, place, found)
         description = describe(self.store, file, facts)
         refusals = self._write(description, place, found, stats)
-        listed[path.parent] = around.with_names(stats)
+        around.note(stats)
         pictures = shown_pictures(place, file, [os.fsencode(name) for name in stats])
         return Beside(
             file,
@@ -128,7 +130,8 @@ class WriteSidecars:
         owner = owner_of_stem(self.store, file)
         if owner.id != file.id:
             return [Refusal(f"its sidecars have the same names as those of {readable(os.path.basename(owner.path))}")]
-        if description.header is None or not description.header.is_readable:
+        is_ignored = self.store.decisions.is_ignored(file.content_id)
+        if is_ignored or description.header is None or not description.header.is_readable:
             return []
         beside = {each.path for each in found}
         targets = [each for each in sidecar_paths(place.spot(file), place.output) if each not in beside]
@@ -139,42 +142,67 @@ class WriteSidecars:
     def _ours_of(self, path: Path) -> Mapping[str, Collection[str]]:
         return self.store.ledger.digests_ever(os.fsencode(path))
 
-    def _civitai_facts(self, bodies: Sequence[JsonObject], file: ModelFile) -> list[Fact]:
+    def _facts(self, file: ModelFile, place: Place, found: Sequence[FoundSidecar]) -> list[Fact]:
         content = self.store.contents.get(file.content_id) if file.content_id is not None else None
-        facts: dict[Field, Fact] = {}
-        for body in bodies:
-            for fact in read_civitai_json(body, content.hashes.sha256 if content else None):
-                facts.setdefault(fact.field, fact)
-        return list(facts.values())
+        strays = strays_of(self.store, place, file, content, self._ours_of)
+        pinned = content.pinned_version_id if content else None
+        of_stem = [each for each in witnesses(found, self._ours_of) if not each.contradicts(pinned)]
+        taken = {each.path for each in of_stem}
+        strays = [each for each in strays if each.path not in taken and not each.contradicts(pinned)]
+        return believed(of_stem, strays, content.hashes if content else None)
 
     def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
-        if plan.is_removed:
-            return remove_stale(plan, stats, place.border(plan.path))
-        if plan.content is None:
+        if plan.content is None and not plan.is_removed:
             return Refusal(plan.refusal) if plan.refusal else None
+        if self.store.formers.left(os.fsencode(plan.path)) is not None:
+            return Refusal(LEFT_AS_IT_IS)
+        if plan.content is None:
+            return remove_stale(plan, stats, place.border(plan.path))
+        return self._put(plan, plan.content, file, place, stats)
+
+    def _put(self, plan: Plan, content: bytes, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
         demand_present(self.store, place, file)
 
         def intend(status: os.stat_result) -> None:
-            self.store.ledger.intend(
-                Writing(
-                    path=os.fsencode(plan.path),
-                    file_id=file.id,
-                    dialect=str(plan.dialect),
-                    size_bytes=status.st_size,
-                    mtime_ns=status.st_mtime_ns,
-                    digests=plan.digests,
-                )
+            writing = Writing(
+                path=os.fsencode(plan.path),
+                file_id=file.id,
+                dialect=str(plan.dialect),
+                size_bytes=status.st_size,
+                mtime_ns=status.st_mtime_ns,
+                digests=plan.digests,
             )
+            with self.store.database.transaction(is_durable=True):
+                if former is not None:
+                    self.store.formers.keep(writing.path, former, self.clock.now())
+                self.store.ledger.intend(writing)
 
         try:
             make_room(place, plan.path)
-            status = put_in_place(plan, plan.content, intend, place.border(plan.path))
+            former = self._former(plan)
+            status = put_in_place(plan, content, intend, place.border(plan.path))
         except (WriteRefused, FileUnreadable, FileGone) as error:
             return refusal_of(error)
         log.info("sidecar_written", path=readable(plan.path), dialect=str(plan.dialect))
         if plan.path.parent == place.locate(file).parent:
             stats[plan.path.name] = (status.st_size, status.st_mtime_ns)
         return None
+
+    def _former(self, plan: Plan) -> bytes | None:
+        """Give what stands in a file that is about to be changed, where it is to be kept: always if somebody else wrote it.
+
+        Of what we wrote only a file that is all ours is kept, and not the steps by which one description comes about: else
+        they would push out what a person had there.
+        """
+        if plan.expected is None:
+            return None
+        last = self.store.ledger.of(os.fsencode(plan.path))
+        stands = (plan.expected.st_size, plan.expected.st_mtime_ns)
+        if last is not None and stands == (last.size_bytes, last.mtime_ns):
+            written_at = datetime.fromtimestamp(plan.expected.st_mtime, UTC)
+            if not plan.is_all_ours or self.clock.now() - written_at < FRESH:
+                return None
+        return read_limited(plan.path, LARGEST_BYTES)[0]
 
     def _is_lookup_wanted(self, task: Task, place: Place, description: Description) -> bool:
         if description.header is None or not description.header.is_readable:
@@ -192,7 +220,7 @@ class WriteSidecars:
 
     def _record_one(self, task: Task, beside: Beside) -> None:
         file = beside.file
-        for source in (Source.FORGE, Source.CIVITAI_JSON):
+        for source in FROM_BESIDE:
             self.store.facts.replace_of_file(file.id, source, [fact for fact in beside.facts if fact.source is source])
         for sharer in sharing_stem(self.store, file):
             self.store.files.set_companions(sharer.id, to_text(beside.stats))
@@ -204,7 +232,7 @@ class WriteSidecars:
             due_at = self.clock.now() + delay
             self.store.journal.retry_at(task, due_at, barred.reason, FailureKind.ACCESS, self.clock.now())
         if beside.is_lookup_wanted and file.content_id is not None:
-            self._owe_lookup(file.content_id, is_forced=task.is_forced)
+            self._owe_lookup(file.content_id, task)
 
     def _tell_refusals(self, file: ModelFile, refusals: Sequence[Refusal]) -> None:
         """Tell each reason once, not again at every look: what stands in the way mostly stands there for good."""
@@ -216,12 +244,14 @@ class WriteSidecars:
             log.warning("sidecar_not_written", path=readable(file.path), reason=refusal)
             self.store.events.add("sidecar_not_written", self.clock.now(), file_id=file.id, details={"reason": refusal})
 
-    def _owe_lookup(self, content_id: int, *, is_forced: bool) -> None:
+    def _owe_lookup(self, content_id: int, task: Task) -> None:
         content = self.store.contents.get(content_id)
-        if content is None:
+        if content is None or self.store.decisions.is_ignored(content_id):
             return
-        is_new = content.version_id is None and content.looked_up_at is None
-        if is_new or is_forced:
+        if task.is_forced:
+            lookup = NewTask(TaskKind.IDENTIFY_CONTENT, str(content_id), priority=task.priority, is_forced=True)
+            self.store.journal.add([lookup], self.clock.now())
+        elif content.version_id is None and content.looked_up_at is None:
             self.store.contents.owe_lookup(content_id, self.clock.now())
 
 
@@ -250,21 +280,3 @@ def put_in_place(
     if plan.expected is not None:
         return replace_file(plan.path, content, on_ready=intend, expected=plan.expected, within=border)
     return create_file(plan.path, content, on_ready=intend, within=border)
-
-
-def read_civitai_json(body: JsonObject, sha256: str | None) -> list[Fact]:
-    """Give the facts of a Civitai JSON found beside a file; none if it names other hashes than the file's."""
-    try:
-        if "modelVersions" in body:
-            bodies = [each for each in as_list(body["modelVersions"]) if integer(as_object(each).get("id")) is not None]
-            facts, versions = (
-                model_facts(parse_model(body), Source.CIVITAI_JSON),
-                [parse_version(each) for each in bodies],
-            )
-        else:
-            versions = [parse_version(body)]
-            facts = version_facts(versions[0], Source.CIVITAI_JSON)
-    except CivitaiUnavailable:
-        return []
-    listed = {file.hashes["SHA256"] for version in versions for file in version.files if "SHA256" in file.hashes}
-    return [] if sha256 is not None and listed and sha256 not in listed else facts

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.civitai import License, Model, ModelVersion, Sibling
 from modelshelf.domain.description import Description
 from modelshelf.domain.fact import Fact, Field, Source
+from modelshelf.domain.hashes import Hashes
 from modelshelf.domain.model_file import Fingerprint, ModelFile, ScanPhase
 from modelshelf.sidecars.classify import classify
 from modelshelf.sidecars.reading import FoundSidecar, read_sidecar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+HASHES = Hashes("A1" * 32, "B2" * 32, None, "A1" * 5, "D4" * 6, "C3" * 4)
 
 
 def describe(
@@ -29,10 +31,11 @@ def describe(
     source: Source = Source.CIVITAI_API,
     version: ModelVersion | None = None,
     model: Model | None = None,
+    hashes: Hashes | None = None,
 ) -> Description:
     file = ModelFile(1, "loras", b"foo.safetensors", Fingerprint(1, 1, 1, 1), ScanPhase.DEEP, True, 1, NOW)
     facts = {field: Fact(field, source, value) for field, value in (values or {}).items()}
-    return Description(file, None, None, facts, version, model)
+    return Description(file, None, hashes, facts, version, model)
 
 
 def version_body(**changes: JsonValue) -> JsonObject:

@@ -26,7 +26,7 @@ def test_the_answer_is_written_as_received_in_ascii() -> None:
     assert planned.content is not None
     assert planned.content.isascii()
     assert planned.content.startswith(b'{\n    "id": 20,')
-    assert planned.digests == {key: mark.digest(value) for key, value in version_body().items()}
+    assert planned.digests == mark.digests(version_body())
 
 
 def test_what_the_parent_model_knows_goes_where_civitai_helper_puts_it() -> None:

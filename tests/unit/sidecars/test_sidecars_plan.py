@@ -20,13 +20,16 @@ from modelshelf.errors import FileChanged
 from modelshelf.files import create_file, replace_file
 from modelshelf.sidecars import mark
 from modelshelf.sidecars.classify import Dialect
-from modelshelf.sidecars.facts import found_facts
 from modelshelf.sidecars.names import companions
 from modelshelf.sidecars.plan import Plan, plan_sidecars, sidecar_paths
 from modelshelf.sidecars.reading import FoundSidecar, read_beside
+from modelshelf.sidecars.witness import witnesses
 from tests.unit.sidecars.sidecar_builders import describe, found, found_at, model, version, version_body
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelshelf.domain.fact import Fact
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.sidecars.mark import Digests
 
@@ -74,6 +77,14 @@ def write(known: Description, model_path: Path, output: Output, ledger: Ledger) 
         else:
             replace_file(plan.path, plan.content, expected=plan.expected)
     return plans
+
+
+def found_facts(
+    sidecars: list[FoundSidecar], ours_of: Callable[[Path], Digests]
+) -> tuple[list[Fact], list[JsonObject]]:
+    """Give all that is said in a tool's own words, and all that is Civitai's answer."""
+    heard = witnesses(sidecars, ours_of)
+    return [fact for each in heard for fact in each.facts], [each.body for each in heard if each.body]
 
 
 def test_by_default_the_answer_and_the_forge_file_stand_beside_the_model(tmp_path: Path) -> None:
@@ -193,7 +204,7 @@ def test_what_lora_manager_fetched_counts_as_civitai_json(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"hello": 1}, [], {"id": "", "modelId": "", "files": []}, {"modelspec.title": "x"}, {"nodes": 1}]
+    "content", [{}, {"hello": 1}, [], {"id": "", "modelId": "", "files": []}, {"modelspec.title": 1}, {"nodes": 1}]
 )
 def test_what_says_nothing_of_the_model_is_passed_over(tmp_path: Path, content: JsonValue) -> None:
     assert facts_of(tmp_path / "foo.json", content) == ([], [])

@@ -72,14 +72,14 @@ class Scanner(Section):
         default=DEFAULT_PATTERNS, description="Names that are models; a `.bin` only if it is one inside"
     )
     exclude_patterns: Texts = Field(default=(), description="Names to pass over, besides the built-in ones below")
-    cache_dir: str = Field(
-        default=".civitscraper_cache", description="Kept, without effect: answers are kept in the store"
+    cache_dir: AbsolutePath | None = Field(
+        default=None, description="Directory in which Civitai's answers are kept; default the state directory"
     )
     cache_validity: Seconds = Field(
-        default=86400, description="Kept, without effect: an answer is good until a job with `force_refresh` asks again"
+        default=86400, description="How long an answer holds before Civitai is asked whether it still does"
     )
     version_cache_validity: Seconds | None = Field(
-        default=None, description="Kept, without effect: see `cache_validity`"
+        default=None, description="The same for a model with all its versions; default `cache_validity`"
     )
     force_refresh: bool = Field(default=False, description="Runs of jobs ask again for what is known")
 

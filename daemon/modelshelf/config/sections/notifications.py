@@ -37,7 +37,7 @@ class Notifications(Section):
     )
     tell: Annotated[tuple[Notice, ...], BeforeValidator(texts)] = Field(
         default=tuple(Notice),
-        description="What is told: `identified`, `corrupt`, `offline`, `disk_full`, `report`; default all of it",
+        description="What is told: `identified`, `updates`, `gone`, `corrupt`, `offline`, `disk_full`, `report`; default all",
     )
     digest: Seconds = Field(
         default=600, description="How long news is gathered for one message; what is urgent goes at once"

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from modelshelf.config.sections.section import Section
 from modelshelf.config.sections.values import AbsolutePath, NameTemplate, PathTemplate
-from modelshelf.domain.output import HtmlOutput, ImagesOutput, MetadataOutput
+from modelshelf.domain.output import HtmlOutput, ImagesOutput, MetadataOutput, SidecarKind
 from modelshelf.domain.output import Output as DomainOutput
 
 
@@ -39,6 +39,23 @@ class Metadata(Section):
     html: Html = Field(default_factory=Html, description="Pages and galleries")
 
 
+class Sidecars(Section):
+    """`output.sidecars`: one switch per tool. What another tool has written is merged key by key, or left alone."""
+
+    civitai_info: bool | None = Field(
+        default=None, description="Civitai Helper's `.civitai.info`; default on where CivitScraper's JSON is off"
+    )
+    forge: bool | None = Field(
+        default=None, description="A1111's and Forge's `.json`; default on where CivitScraper's JSON is off"
+    )
+    civitscraper: bool | None = Field(
+        default=None, description="CivitScraper's JSON; default on where `output.metadata` is written out"
+    )
+    lora_manager: bool = Field(default=False, description="ComfyUI LoRA-Manager's `.metadata.json`")
+    stability_matrix: bool = Field(default=False, description="Stability Matrix's `.cm-info.json`")
+    swarm: bool = Field(default=False, description="SwarmUI's `.swarm.json`")
+
+
 class Filenames(Section):
     """`output.images.filenames`."""
 
@@ -67,21 +84,42 @@ class Output(Section):
         description="Write everything to `base_dir/TYPE/`; models with equal names get in each other's way",
     )
     metadata: Metadata | None = Field(default=None, description="JSON and pages")
+    sidecars: Sidecars | None = Field(default=None, description="Which tools' files are written")
     images: Images | None = Field(default=None, description="Pictures")
 
 
 def to_domain(output: Output) -> DomainOutput:
     """Give the plain values that steps need."""
     return DomainOutput(
-        metadata=_metadata(output.metadata),
+        metadata=_metadata(output),
+        sidecars=_kinds(output),
         html=_html(output.metadata or Metadata()),
         images=_images(output.images),
         base_directory=output.base_dir,
     )
 
 
-def _metadata(metadata: Metadata | None) -> MetadataOutput | None:
-    return MetadataOutput(metadata.path, metadata.filename) if metadata else None
+def _metadata(output: Output) -> MetadataOutput | None:
+    is_chosen = output.sidecars.civitscraper if output.sidecars else None
+    if not (output.metadata is not None if is_chosen is None else is_chosen):
+        return None
+    metadata = output.metadata or Metadata()
+    return MetadataOutput(metadata.path, metadata.filename)
+
+
+def _kinds(output: Output) -> frozenset[SidecarKind] | None:
+    chosen = output.sidecars
+    if chosen is None:
+        return None
+    by_default = DomainOutput(metadata=_metadata(output)).kinds
+    switches = {
+        SidecarKind.CIVITAI_INFO: chosen.civitai_info,
+        SidecarKind.FORGE: chosen.forge,
+        SidecarKind.LORA_MANAGER: chosen.lora_manager,
+        SidecarKind.STABILITY_MATRIX: chosen.stability_matrix,
+        SidecarKind.SWARM: chosen.swarm,
+    }
+    return frozenset(kind for kind, is_on in switches.items() if (kind in by_default if is_on is None else is_on))
 
 
 def _html(metadata: Metadata) -> HtmlOutput:
