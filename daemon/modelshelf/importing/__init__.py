@@ -1,0 +1,1 @@
+"""What other programs know, read from where they keep it."""
