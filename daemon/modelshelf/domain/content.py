@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,9 +12,20 @@ if TYPE_CHECKING:
     from modelshelf.domain.hashes import Hashes
 
 
+class Match(StrEnum):
+    """How a content was found to be a version: by these very bytes, or by the same tensors under another header."""
+
+    FILE = "file"
+    WEIGHTS = "weights"
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A row of the catalog. `next_lookup_at` None: no lookup is owed (identified, or never to be asked)."""
+    """A row of the catalog.
+
+    `next_lookup_at` None: no lookup is owed. `absent_since`: Civitai does not list a known content; after a second look it
+    is `gone_since` then. `questioned_version_id`: Civitai's answer whose file has another size, so that it is not believed.
+    """
 
     id: int
     size_bytes: int
@@ -23,3 +35,9 @@ class Content:
     next_lookup_at: datetime | None = None
     lookup_count: int = 0
     looked_up_at: datetime | None = None
+    matched_by: Match | None = None
+    gone_since: datetime | None = None
+    pinned_version_id: int | None = None
+    weights_looked_up_at: datetime | None = None
+    absent_since: datetime | None = None
+    questioned_version_id: int | None = None

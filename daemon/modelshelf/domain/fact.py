@@ -13,20 +13,26 @@ if TYPE_CHECKING:
 
 
 class Source(StrEnum):
-    """Who says so, strongest first: this order decides the effective value of every field."""
+    """Who says so, strongest first: this order decides the effective value of every field.
+
+    `tool_json` is what other tools keep beside a model in their own words; what they keep of Civitai's is `civitai_json`.
+    `stablequeue` is its database, a copy of a copy: it fills what nobody else knows.
+    """
 
     USER = "user"
     FORGE = "forge"
     CIVITAI_JSON = "civitai_json"
+    TOOL_JSON = "tool_json"
     EMBEDDED = "embedded"
     CIVITAI_API = "civitai_api"
+    STABLEQUEUE = "stablequeue"
 
 
 class Field(StrEnum):
     """What can be known of a model.
 
     Some sources speak of a thing in their own way; those get a field of their own (`forge_sd_version`, `trained_on`,
-    `architecture`) and never fill Civitai's `base_model`.
+    `architecture`, `stated_license`) and never fill Civitai's `base_model` or `license`.
     """
 
     NAME = "name"
@@ -62,6 +68,16 @@ class Field(StrEnum):
     RESOLUTION = "resolution"
     TRAINING_TAGS = "training_tags"
     NETWORK = "network"
+    TRAINING = "training"
+    CLASS_TOKENS = "class_tokens"
+    TRAINED_ON_FILE = "trained_on_file"
+    MERGED_FROM = "merged_from"
+    MADE_WITH = "made_with"
+    MADE_AT = "made_at"
+    PREDICTION_TYPE = "prediction_type"
+    STATED_LICENSE = "stated_license"
+    STATED_VERSION = "stated_version"
+    HOMEPAGE = "homepage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,10 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A row of the catalog. `path` is relative to the folder, as bytes; `waiting_reason` says why it is not whole yet."""
+    """A row of the catalog. `path` is relative to the folder, as bytes; `waiting_reason` says why it is not whole yet.
+
+    `vouched_by` is the program whose word is all that binds the file to its content: it was not read here.
+    """
 
     id: int
     folder_id: str
@@ -63,6 +66,7 @@ class ModelFile:
     waiting_reason: str | None = None
     companions: str = ""
     hash_skipped_reason: str | None = None
+    vouched_by: str | None = None
 
     @property
     def stem(self) -> bytes:

@@ -14,6 +14,8 @@ class Notice(StrEnum):
     """One sort of news, as the configuration calls it."""
 
     IDENTIFIED = "identified"
+    UPDATES = "updates"
+    GONE = "gone"
     CORRUPT = "corrupt"
     OFFLINE = "offline"
     DISK_FULL = "disk_full"

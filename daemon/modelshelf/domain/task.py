@@ -20,6 +20,7 @@ class TaskKind(StrEnum):
     CARRY_SIDECARS = "carry_sidecars"
     IDENTIFY_CONTENT = "identify_content"
     ENRICH_MODEL = "enrich_model"
+    MATCH_WEIGHTS = "match_weights"
     FETCH_PREVIEWS = "fetch_previews"
     RENDER_PAGE = "render_page"
     RENDER_GALLERY = "render_gallery"
@@ -78,6 +79,7 @@ class Kind:
     """How tasks of one kind travel: by which lane, on what, how many at once, and what follows when one is done.
 
     `is_read_apart`: what may kill is done in a process of its own for a suspect, so the daemon's deaths alone prove nothing.
+    `gathers_until`: so many leave together where nothing is urgent, for one question can be asked about many.
     """
 
     lane: Lane
@@ -85,7 +87,14 @@ class Kind:
     batch_limit: int
     successors: tuple[tuple[TaskKind, Reach], ...] = ()
     is_read_apart: bool = False
+    gathers_until: int | None = None
 
+
+_AFTER_A_MATCH = (
+    (TaskKind.ENRICH_MODEL, Reach.MODEL_OF_CONTENT),
+    (TaskKind.WRITE_SIDECARS, Reach.FILES_OF_CONTENT),
+    (TaskKind.FETCH_PREVIEWS, Reach.FILES_OF_CONTENT),
+)
 
 ORDER: dict[TaskKind, Kind] = {
     TaskKind.SCAN_FOLDER: Kind(Lane.DESK, Subject.FOLDER, 50),
@@ -99,13 +108,17 @@ ORDER: dict[TaskKind, Kind] = {
         Lane.NETWORK,
         Subject.CONTENT,
         100,
-        (
-            (TaskKind.ENRICH_MODEL, Reach.MODEL_OF_CONTENT),
-            (TaskKind.WRITE_SIDECARS, Reach.FILES_OF_CONTENT),
-            (TaskKind.FETCH_PREVIEWS, Reach.FILES_OF_CONTENT),
-        ),
+        _AFTER_A_MATCH,
+        gathers_until=500,
     ),
-    TaskKind.ENRICH_MODEL: Kind(Lane.NETWORK, Subject.MODEL, 20, ((TaskKind.WRITE_SIDECARS, Reach.FILES_OF_MODEL),)),
+    TaskKind.ENRICH_MODEL: Kind(
+        Lane.NETWORK,
+        Subject.MODEL,
+        100,
+        ((TaskKind.WRITE_SIDECARS, Reach.FILES_OF_MODEL),),
+        gathers_until=100,
+    ),
+    TaskKind.MATCH_WEIGHTS: Kind(Lane.NETWORK, Subject.CONTENT, 1, _AFTER_A_MATCH),
     TaskKind.FETCH_PREVIEWS: Kind(
         Lane.NETWORK, Subject.FILE, 8, ((TaskKind.RENDER_PAGE, Reach.SAME),), is_read_apart=True
     ),
@@ -113,7 +126,8 @@ ORDER: dict[TaskKind, Kind] = {
     TaskKind.RENDER_GALLERY: Kind(Lane.DESK, Subject.FOLDER, 1),
 }
 """The order of the hall. Work that can be derived has no row until it is claimed: INSPECT_FILE and HASH_FILE come from
-files with `scan_phase` 0, IDENTIFY_CONTENT from contents whose `next_lookup_at` has come."""
+files with `scan_phase` 0, IDENTIFY_CONTENT from contents whose `next_lookup_at` has come, MATCH_WEIGHTS from those that are to
+be asked for by their weights, ENRICH_MODEL from models that were not asked for during a week."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Backups of the store: one a day while something changes, one before each upgrade, the last few kept."""
+"""Backups of the store: one a day while something changes, oftener while it grows, one before each upgrade, the last few kept."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ FIRST_LOOK_SECONDS = 600.0
 LOOK_SECONDS = 3600.0
 INTERVAL = timedelta(days=1)
 """A first look ten minutes after the start, so that nothing is copied while the house wakes up; then one an hour."""
+
+GROWTH = 1.1
+"""A store that is so much larger than its last backup is copied at the next look: days of reading a new shelf are in it."""
 
 SPARE_BYTES = 32 * 1024 * 1024
 """What a backup leaves free: the store itself needs room more than its copy does."""
@@ -91,7 +94,7 @@ def prune_backups(store: Path, keep: int, now: datetime) -> None:
 
 
 class DailyBackups:
-    """Makes a backup where the last is a day old and the store has changed since; where nothing changed nothing is written."""
+    """Makes a backup where the last is a day old, or much smaller than the store, and where something changed since."""
 
     def __init__(self, store: Path, keep: int, clock: Clock) -> None:
         self._store = store
@@ -126,7 +129,8 @@ class DailyBackups:
         if newest is None or newest.made_at > now:
             return True
         is_old = now - newest.made_at >= INTERVAL
-        return is_old and newest.path.stat().st_mtime_ns != _changed_at_ns(self._store)
+        is_small = newest.size_bytes * GROWTH <= self._store.stat().st_size
+        return (is_old or is_small) and newest.path.stat().st_mtime_ns != _changed_at_ns(self._store)
 
 
 def _changed_at_ns(store: Path) -> int:

@@ -1,8 +1,7 @@
-"""Derived work: what is owed though no task stands for it, because a file or a content says so itself."""
+"""Derived work: reading that is owed though no task stands for it, because a file says so itself."""
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.task import TaskKind
@@ -26,22 +25,6 @@ _FILES = """SELECT id, priority, last_changed_at, run_id, size_bytes FROM files
 _COUNT_FILES = """SELECT count(*) FROM files
     WHERE folder_id = ? AND is_inspected = ?
         AND scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0"""
-_NEXT_LEVEL = """SELECT max(lookup_priority) FROM contents
-    WHERE next_lookup_at IS NOT NULL AND has_task = 0 AND lookup_priority < ?"""
-_CONTENTS = """SELECT id, lookup_priority, next_lookup_at FROM contents
-    WHERE lookup_priority = ? AND next_lookup_at <= ? AND next_lookup_at IS NOT NULL AND has_task = 0
-        AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = contents.id AND f.missing_since IS NULL)
-    ORDER BY next_lookup_at LIMIT ?"""
-_NEXT_LOOKUP = """SELECT next_lookup_at FROM contents
-    WHERE next_lookup_at IS NOT NULL AND has_task = 0
-        AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = contents.id AND f.missing_since IS NULL)
-    ORDER BY next_lookup_at LIMIT 1"""
-_COUNT_CONTENTS = """SELECT count(*) FROM contents
-    WHERE next_lookup_at <= :until AND next_lookup_at IS NOT NULL AND has_task = 0
-        AND EXISTS (
-            SELECT 1 FROM files f WHERE f.content_id = contents.id AND f.missing_since IS NULL
-                AND (:folder IS NULL OR f.folder_id = :folder))"""
-_ABOVE_ALL = 2**31
 
 
 class DerivedWork:
@@ -54,31 +37,24 @@ class DerivedWork:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, kind: TaskKind, now: float, folders: Collection[str] | None, limit: int) -> list[Candidate]:
+    def due(self, kind: TaskKind, folders: Collection[str] | None, limit: int) -> list[Candidate]:
         """Give the most urgent derived work of a kind; none for a kind that has no derived work."""
         if kind in IS_INSPECTED:
             found = [each for folder_id in self._folders(folders) for each in self._files(kind, folder_id, limit)]
             return sorted(found, key=lambda each: each.place_in_batch)[:limit]
-        if kind is TaskKind.IDENTIFY_CONTENT:
-            return list(islice(self._contents(now, limit), limit))
         return []
 
     def next_due_at(self, kind: TaskKind, folders: Collection[str] | None) -> float | None:
         """Give when derived work is due: 0, the epoch, for files; None where there is none."""
         if kind in IS_INSPECTED:
-            return 0.0 if self.due(kind, 0.0, folders, 1) else None
-        if kind is TaskKind.IDENTIFY_CONTENT:
-            row = self._database.row(_NEXT_LOOKUP)
-            return None if row is None else float(row["next_lookup_at"])
+            return 0.0 if self.due(kind, folders, 1) else None
         return None
 
-    def count(self, kind: TaskKind, folder_id: str | None, until: float) -> int:
-        """Count the derived work of a kind for one folder or for all; look-ups only if due by `until`."""
+    def count(self, kind: TaskKind, folder_id: str | None) -> int:
+        """Count the derived work of a kind for one folder or for all."""
         if kind in IS_INSPECTED:
             folders = None if folder_id is None else [folder_id]
             return sum(self._number(_COUNT_FILES, (each, IS_INSPECTED[kind])) for each in self._folders(folders))
-        if kind is TaskKind.IDENTIFY_CONTENT:
-            return self._number(_COUNT_CONTENTS, {"folder": folder_id, "until": until})
         return 0
 
     def _folders(self, folders: Collection[str] | None) -> list[str]:
@@ -95,14 +71,6 @@ class DerivedWork:
                 run_id=row["run_id"],
                 size_bytes=row["size_bytes"],
             )
-
-    def _contents(self, now: float, limit: int) -> Iterator[Candidate]:
-        """Go down level by level: within one, the index gives those that are due without a look at the others."""
-        level = _ABOVE_ALL
-        while (row := self._database.row(_NEXT_LEVEL, (level,))) is not None and row[0] is not None:
-            level = row[0]
-            for found in self._database.rows(_CONTENTS, (level, now, limit)):
-                yield Candidate(TaskKind.IDENTIFY_CONTENT, str(found["id"]), level, found["next_lookup_at"])
 
     def _number(self, sql: str, parameters: Parameters) -> int:
         row = self._database.row(sql, parameters)

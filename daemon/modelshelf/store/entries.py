@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Entries", "Entry", "EntryQuery", "EntryState"]
 
 _COLUMNS = """f.id AS file_id, f.folder_id, f.directory, f.name, f.size_bytes, f.mtime_ns, f.scan_phase,
-    f.waiting_reason, f.missing_since, f.first_seen_at, h.format, h.verdict, h.reason, c.sha256, c.version_id"""
+    f.waiting_reason, f.missing_since, f.first_seen_at, h.format, h.verdict, h.reason, h.pickle_verdict, c.sha256, c.version_id"""
 _BESIDE = "LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"
 _FILE = f"SELECT {_COLUMNS} FROM files f {_BESIDE} WHERE f.id = ?"  # noqa: S608 - constants only
 _SELECT = f"""SELECT {_COLUMNS}, e.effective, e.has_page, p.path AS preview
@@ -50,9 +50,11 @@ _SEARCH = f"""{_SELECT}
             ELSE TRUE END
         AND NOT EXISTS (SELECT 1 FROM json_each(:words) WHERE instr(e.search_text, value) = 0)
     ORDER BY e.name COLLATE NOCASE, e.file_id LIMIT :limit OFFSET :offset"""  # noqa: S608 - constants only
-_PUT = """INSERT INTO entries (file_id, name, model_type, base_model, creator, search_text, effective, digest)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (file_id) DO UPDATE SET name = excluded.name, model_type = excluded.model_type,
+_PUT = """INSERT INTO entries
+        (file_id, directory, filename, name, model_type, base_model, creator, search_text, effective, digest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (file_id) DO UPDATE SET directory = excluded.directory, filename = excluded.filename,
+        name = excluded.name, model_type = excluded.model_type,
         base_model = excluded.base_model, creator = excluded.creator, search_text = excluded.search_text,
         effective = excluded.effective, digest = excluded.digest"""
 _PUT_PREVIEW = """INSERT INTO previews (file_id, path) SELECT id, ?2 FROM files WHERE id = ?1
@@ -129,7 +131,8 @@ class Entries:
             return False
         name = _text_of(facts, Field.NAME) or readable(os.path.splitext(file["name"])[0])
         columns = (text(name), *(_text_of(facts, field) for field in _FILTERED), _search_text(file, facts))
-        self._database.execute(_PUT, (file_id, *columns, effective, digest))
+        place = (readable(file["directory"]), readable(file["name"]))
+        self._database.execute(_PUT, (file_id, *place, *columns, effective, digest))
         return True
 
 
@@ -178,4 +181,5 @@ def _entry_from(row: sqlite3.Row) -> Entry:
         waiting_reason=row["waiting_reason"],
         missing_since=from_epoch_or_none(row["missing_since"]),
         first_seen_at=from_epoch(row["first_seen_at"]),
+        pickle_verdict=row["pickle_verdict"],
     )

@@ -36,6 +36,7 @@ class Entry:
     waiting_reason: str | None
     missing_since: datetime | None
     first_seen_at: datetime
+    pickle_verdict: str | None = None
 
 
 class EntryState(StrEnum):

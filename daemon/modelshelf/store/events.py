@@ -19,7 +19,10 @@ _ADD = "INSERT INTO events (name, happened_at, file_id, folder_id, details) VALU
 _SUBJECT = "coalesce(file_id, folder_id || coalesce(json_extract(details, '$.path'), ''), -id)"
 _HOLDS_GOOD = """(name NOT IN ('file_found_broken', 'file_found_incomplete') OR EXISTS (
     SELECT 1 FROM headers h JOIN files f ON f.id = h.file_id WHERE h.file_id = events.file_id
-        AND h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL))"""
+        AND h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL))
+    AND (name <> 'pickle_found_dangerous' OR EXISTS (
+    SELECT 1 FROM headers h JOIN files f ON f.id = h.file_id WHERE h.file_id = events.file_id
+        AND h.pickle_verdict = 'dangerous' AND f.missing_since IS NULL))"""
 """A download that paused is found incomplete, and whole a little later."""
 
 _NEWS = f"""SELECT name, count(DISTINCT {_SUBJECT}) AS count, min(happened_at) AS first_at, max(id) AS last_id

@@ -49,4 +49,5 @@ def file_from(row: sqlite3.Row) -> ModelFile:
         waiting_reason=row["waiting_reason"],
         companions=row["companions"],
         hash_skipped_reason=row["hash_skipped_reason"],
+        vouched_by=row["vouched_by"],
     )

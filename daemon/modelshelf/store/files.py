@@ -11,7 +11,7 @@ from modelshelf.domain.model_file import ScanPhase
 from modelshelf.store.columns import big, from_epoch, id_list, text, to_epoch
 from modelshelf.store.file_rows import columns_of, file_from, split
 from modelshelf.store.former_files import former_at, keep_former
-from modelshelf.store.headers import header_of, put_header
+from modelshelf.store.headers import header_of, pickles_not_scanned_by, put_header
 from modelshelf.store.task_rows import KINDS_OF_FILES
 
 if TYPE_CHECKING:
@@ -84,6 +84,11 @@ class Files:
         """Give the files directly in a directory by their paths, missing ones too."""
         found = self._all("SELECT * FROM files WHERE folder_id = ? AND directory = ?", (folder_id, directory))
         return {file.path: file for file in found}
+
+    def names_in_directory(self, folder_id: str, directory: bytes) -> list[bytes]:
+        """Give the names of the files that are there, directly in a directory."""
+        found = "SELECT name FROM files WHERE folder_id = ? AND directory = ? AND missing_since IS NULL"
+        return [row["name"] for row in self._database.rows(found, (folder_id, directory))]
 
     def directories_below(self, folder_id: str, directory: bytes) -> list[bytes]:
         """Give the directories that hold a file which is there: this one and all below; the folder itself is empty."""
@@ -162,7 +167,8 @@ class Files:
             self._database.execute(_CHANGE, (*columns_of(fingerprint), *columns))
             self._database.execute("DELETE FROM headers WHERE file_id = ?", (file_id,))
             self._database.execute(
-                "DELETE FROM facts WHERE owner = 'file' AND owner_id = ? AND source = 'embedded'", (file_id,)
+                "DELETE FROM facts WHERE owner = 'file' AND owner_id = ? AND source IN ('embedded', 'stablequeue')",
+                (file_id,),
             )
             self._database.execute(_FORGET_READING, (file_id,))
 
@@ -223,9 +229,13 @@ class Files:
         """Give what the file says of itself, None where it was not inspected since its bytes changed."""
         return header_of(self._database, file_id)
 
-    def record_content(self, file_id: int, content_id: int) -> None:
-        """Keep what the file holds; it is read in full now."""
-        self._record_reading(file_id, content_id, None)
+    def pickles_not_scanned_by(self, scanner: str) -> list[int]:
+        """Give the files whose pickles another scanner judged, or none; `scanner` is taken for theirs from now on."""
+        return pickles_not_scanned_by(self._database, scanner)
+
+    def record_content(self, file_id: int, content_id: int, vouched_by: str | None = None) -> None:
+        """Keep what the file holds; it is read in full now, or another program vouches for it."""
+        self._record_reading(file_id, content_id, None, vouched_by)
 
     def record_unhashed(self, file_id: int, reason: str) -> None:
         """Keep why the file is not to be hashed; nothing more is owed of it."""
@@ -252,10 +262,12 @@ class Files:
         )
         self.reset_deep([row["id"] for row in found], priority)
 
-    def _record_reading(self, file_id: int, content_id: int | None, reason: str | None) -> None:
+    def _record_reading(
+        self, file_id: int, content_id: int | None, reason: str | None, vouched_by: str | None = None
+    ) -> None:
         self._database.execute(
-            "UPDATE files SET scan_phase = ?, content_id = ?, hash_skipped_reason = ? WHERE id = ?",
-            (ScanPhase.DEEP, content_id, reason, file_id),
+            "UPDATE files SET scan_phase = ?, content_id = ?, hash_skipped_reason = ?, vouched_by = ? WHERE id = ?",
+            (ScanPhase.DEEP, content_id, reason, vouched_by, file_id),
         )
 
     def _one(self, sql: str, parameters: Parameters) -> ModelFile | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.display import readable
 from modelshelf.errors import UsageError
 from modelshelf.store.columns import from_epoch_or_none, text, to_epoch
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from modelshelf.domain.folder import Folder
     from modelshelf.store.database import Database
 
-_PUT = """INSERT INTO folders (id, path, model_type) VALUES (?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET path = excluded.path, model_type = excluded.model_type, is_configured = 1
+_PUT = """INSERT INTO folders (id, path, shown_path, model_type) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET path = excluded.path, shown_path = excluded.shown_path,
+        model_type = excluded.model_type, is_configured = 1
     WHERE (path, model_type, is_configured) IS NOT (excluded.path, excluded.model_type, 1)"""
 _DROP_FOREIGN = """DELETE FROM tasks WHERE kind IN ('scan_folder', 'render_gallery') AND state = 'queued'
     AND subject NOT IN (SELECT id FROM folders WHERE is_configured = 1)"""
@@ -49,7 +51,8 @@ class Folders:
         ids = {folder.id for folder in folders}
         with self._database.transaction():
             for folder in folders:
-                self._database.execute(_PUT, (folder.id, os.fsencode(folder.path), folder.model_type))
+                columns = (folder.id, os.fsencode(folder.path), readable(folder.path), folder.model_type)
+                self._database.execute(_PUT, columns)
             for row in self._database.rows("SELECT id FROM folders WHERE is_configured = 1"):
                 if row["id"] not in ids:
                     self._database.execute("UPDATE folders SET is_configured = 0 WHERE id = ?", (row["id"],))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from modelshelf.clock import SystemClock
 from modelshelf.domain.task import ORDER
 from modelshelf.store import journal_statements as sql
 from modelshelf.store.columns import from_epoch, id_list, text, to_epoch
+from modelshelf.store.departures import KINDS, Departures
 from modelshelf.store.derived_work import DerivedWork
+from modelshelf.store.lingering import Lingering
 from modelshelf.store.overtaking import Overtaking
+from modelshelf.store.questions import Questions
 from modelshelf.store.suspects import Suspects
 from modelshelf.store.task_rows import task_from
 from modelshelf.store.tasks_of_file import tasks_of_file
@@ -40,8 +42,11 @@ class Journal:
         self._database = database
         self._waiting = WaitingLine(database)
         self._derived = DerivedWork(database)
+        self._questions = Questions(database)
+        self._departures = Departures(database, self._waiting, self._questions)
         self._suspects = Suspects(database)
         self._overtaking = Overtaking(database)
+        self._lingering = Lingering(database)
 
     def add(self, tasks: Iterable[NewTask], now: datetime) -> None:
         """Owe these tasks, due now where they name no time.
@@ -75,7 +80,8 @@ class Journal:
     ) -> list[Task]:
         """Take the most urgent due task and more of its kind, up to the kind's limit, and mark them running.
 
-        Empty if nothing is due, and then nothing is written either. Derived work is claimed like rows are. `folder_ids`
+        Empty if nothing is due, and then nothing is written either. Derived work is claimed like rows are, and questions only
+        when they leave (see `departures`). `folder_ids`
         narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed. `least` is the
         lowest priority that is taken. What is suspected of killing the daemon comes when nothing else is due, alone, and not
         where a priority is named.
@@ -102,6 +108,10 @@ class Journal:
     def _ahead(self, of: Task, left_bytes: int, now: datetime, folder_ids: Collection[str]) -> list[Candidate]:
         found = self._due(of.kind, to_epoch(now), folder_ids, ORDER[of.kind].batch_limit)
         return [each for each in found if self._overtaking.goes_ahead(each, of, left_bytes)]
+
+    def end_lingering(self, now: datetime, folder_ids: Collection[str], *, is_offline: bool = False) -> bool:
+        """Make due what only waits for company where none is left to come, see `Lingering`; gives whether there was any."""
+        return self._lingering.end(now, folder_ids, is_offline=is_offline)
 
     def settle(self, tasks: Iterable[Task]) -> None:
         """Strike out what is done; a task that was added again while it ran waits again."""
@@ -147,9 +157,12 @@ class Journal:
         kinds = _kinds(lane)
         moments = [
             moment
-            for kind in kinds
+            for kind in set(kinds) - KINDS
             for reader in (self._waiting, self._derived)
             if (moment := reader.next_due_at(kind, folder_ids)) is not None
+        ]
+        moments += [
+            moment for kind in KINDS.intersection(kinds) if (moment := self._departures.next_due_at(kind)) is not None
         ]
         suspect = self._suspects.first(kinds, folder_ids)
         if suspect is not None:
@@ -165,8 +178,9 @@ class Journal:
         counts: Counter[TaskKind] = Counter()
         for kind in ORDER:
             # Derived work becomes a row when it is claimed: counted in this order nothing slips through between.
-            for reader in (self._derived, self._waiting):
-                counts[kind] += reader.count(kind, folder_id, moment)
+            counts[kind] += self._derived.count(kind, folder_id)
+            counts[kind] += self._questions.count(kind, folder_id, moment)
+            counts[kind] += self._waiting.count(kind, folder_id, moment)
         return +counts
 
     def is_owed(self, kind: TaskKind, subject: str) -> bool:
@@ -193,10 +207,11 @@ class Journal:
     def _due(
         self, kind: TaskKind, moment: float, folder_ids: Collection[str] | None, limit: int, least: int | None = None
     ) -> list[Candidate]:
-        found = chain.from_iterable(
-            reader.due(kind, moment, folder_ids, limit) for reader in (self._waiting, self._derived)
-        )
-        most = sorted(found, key=lambda each: each.place_in_batch)[:limit]
+        if kind in KINDS:
+            most = self._departures.due(kind, moment, limit)
+        else:
+            found = self._waiting.due(kind, moment, folder_ids, limit) + self._derived.due(kind, folder_ids, limit)
+            most = sorted(found, key=lambda each: each.place_in_batch)[:limit]
         return most if least is None else [each for each in most if each.priority >= least]
 
     def _claim_suspect(self, lane: Lane, moment: float, folder_ids: Collection[str] | None) -> list[Task]:

@@ -30,6 +30,7 @@ class FileState(StrEnum):
     WAITING = "waiting"
     BROKEN = "broken"
     PENDING = "pending"
+    IGNORED = "ignored"
     KNOWN = "known"
     UNIDENTIFIED = "unidentified"
 
@@ -39,12 +40,15 @@ STATE_OF_FILE = """CASE
     WHEN f.waiting_reason IS NOT NULL THEN 'waiting'
     WHEN h.verdict IN ('broken', 'incomplete') THEN 'broken'
     WHEN f.scan_phase = 0 THEN 'pending'
+    WHEN EXISTS (SELECT 1 FROM decisions d WHERE d.content_id = c.id AND d.matter = 'ignore') THEN 'ignored'
     WHEN c.version_id IS NOT NULL THEN 'known'
+    WHEN EXISTS (SELECT 1 FROM decisions d WHERE d.content_id = c.id AND d.matter = 'name') THEN 'known'
     WHEN EXISTS (SELECT 1 FROM facts t WHERE t.owner = 'file' AND t.owner_id = f.id
-        AND t.source IN ('user', 'forge', 'civitai_json') AND t.field IN ('name', 'model_id', 'version_id')) THEN 'known'
+        AND t.source IN ('user', 'forge', 'civitai_json', 'tool_json', 'stablequeue')
+        AND t.field IN ('name', 'model_id', 'version_id')) THEN 'known'
     WHEN c.next_lookup_at IS NOT NULL AND c.looked_up_at IS NULL THEN 'pending'
     ELSE 'unidentified' END"""
-"""`pending`: not read yet, or Civitai was not asked yet. `known`: Civitai or a sidecar says what it is."""
+"""`pending`: not read yet, or Civitai was not asked yet. `known`: Civitai, a sidecar or a person says what it is."""
 
 _TABLES = """files f LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"""
 _COUNTS = f"""SELECT f.folder_id, {STATE_OF_FILE} AS state, count(*) AS count FROM {_TABLES}
@@ -81,7 +85,7 @@ _BY_PREFIX = " UNION ".join(
 )
 _SIZES = """SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM contents) AS contents,
     (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM events) AS events,
-    (SELECT coalesce(sum(length(body)), 0) FROM versions) + (SELECT coalesce(sum(length(body)), 0) FROM models)
+    (SELECT coalesce(sum(length(body)), 0) FROM versions) + (SELECT coalesce(sum(length(body)), 0) FROM civitai_models)
         AS answer_bytes"""
 
 

@@ -6,20 +6,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.store import tenure
+from modelshelf.store.alternates import Alternates
+from modelshelf.store.claims import Claims
 from modelshelf.store.contents import Contents
 from modelshelf.store.database import Database
+from modelshelf.store.decisions import Decisions
 from modelshelf.store.entries import Entries
 from modelshelf.store.events import Events
 from modelshelf.store.facts import FactTable
 from modelshelf.store.failures import Failures
 from modelshelf.store.files import Files
 from modelshelf.store.folders import Folders
+from modelshelf.store.former_sidecars import FormerSidecars
 from modelshelf.store.grounds import Grounds
 from modelshelf.store.holds import Holds
 from modelshelf.store.journal import Journal
 from modelshelf.store.ledger import Ledger
 from modelshelf.store.remote import Remote
 from modelshelf.store.runs import Runs
+from modelshelf.store.standing import Standing
+from modelshelf.store.strays import Strays
+from modelshelf.store.updates import Updates
 from modelshelf.store.watches import Watches
 
 if TYPE_CHECKING:
@@ -37,8 +44,11 @@ class Store:
     folders: Folders
     files: Files
     contents: Contents
+    claims: Claims
     facts: FactTable
     remote: Remote
+    alternates: Alternates
+    updates: Updates
     entries: Entries
     ledger: Ledger
     runs: Runs
@@ -46,7 +56,11 @@ class Store:
     failures: Failures
     grounds: Grounds
     holds: Holds
+    strays: Strays
+    formers: FormerSidecars
     watches: Watches
+    decisions: Decisions
+    standing: Standing
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -83,8 +97,11 @@ class Store:
             folders=Folders(database),
             files=Files(database),
             contents=Contents(database),
+            claims=Claims(database),
             facts=FactTable(database),
             remote=Remote(database),
+            alternates=Alternates(database),
+            updates=Updates(database),
             entries=Entries(database),
             ledger=Ledger(database),
             runs=Runs(database),
@@ -92,5 +109,9 @@ class Store:
             failures=Failures(database),
             grounds=Grounds(database),
             holds=Holds(database),
+            strays=Strays(database),
+            formers=FormerSidecars(database),
             watches=Watches(database),
+            decisions=Decisions(database),
+            standing=Standing(database),
         )

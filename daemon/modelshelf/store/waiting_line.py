@@ -83,6 +83,20 @@ class WaitingLine:
             found += sorted(equals, key=lambda candidate: candidate.due_at)
         return found[:limit]
 
+    def levels(self, kind: TaskKind) -> dict[int, float]:
+        """Give for each priority when its first task is due, for a kind whose tasks belong to no folder."""
+        return {head.priority: head.due_at for head in self._heads(kind, None)}
+
+    def level(self, kind: TaskKind, priority: int, now: float, limit: int) -> list[Candidate]:
+        """Give the tasks of one priority that are due, for a kind whose tasks belong to no folder, the longest due first."""
+        return list(self._line(kind, Head("", priority, now), now, limit))
+
+    def count_level(self, kind: TaskKind, priority: int, until: float, most: int) -> int:
+        """Count the tasks that `level` would give, but no further than `most`."""
+        parameters = {"kind": kind, "folder": "", "priority": priority, "now": until, "limit": most}
+        row = self._database.row(f"SELECT count(*) FROM ({_DUE})", parameters)  # noqa: S608 - constants only
+        return int(row[0]) if row is not None else 0
+
     def next_due_at(self, kind: TaskKind, folders: Collection[str] | None) -> float | None:
         """Give when the next task is due, None where none waits."""
         return min((head.due_at for head in self._heads(kind, folders)), default=None)

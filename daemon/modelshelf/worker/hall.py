@@ -33,6 +33,7 @@ class Hall:
     stopping: threading.Event
     stopped_scans: threading.Event
     on_fatal: Callable[[StoreError], None]
+    is_offline: bool = False
     in_hand: dict[int, tuple[Task, int]] = field(default_factory=dict)
     closed: threading.Event = field(default_factory=threading.Event)
 

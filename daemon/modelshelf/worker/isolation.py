@@ -15,13 +15,14 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from modelshelf.domain.display import readable
-from modelshelf.errors import ModelshelfError, ReaderDied, TransientError
+from modelshelf.errors import ModelshelfError, ReaderDied, ReaderLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,19 @@ MEMORY_BYTES = 4 * 1024**3
 CPU_SECONDS = 120
 BYTES_PER_CPU_SECOND = 20 * 1024**2
 """A file may cost so much time, and more the larger it is: a fifth of the speed of a slow machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may take. `cpu_seconds` None: by the size of what the call is about. `seconds`: on the clock."""
+
+    memory_bytes: int = MEMORY_BYTES
+    cpu_seconds: int | None = None
+    seconds: float | None = None
+
+
+NARROW = Limits(memory_bytes=1024**3, cpu_seconds=60, seconds=300.0)
+"""For what is not needed for anything else: a torch file's pickles take a fifth of a second and 30 MB."""
 
 NICENESS = 10
 CHECK_SECONDS = 0.5
@@ -55,6 +69,7 @@ class Call:
     options: dict[str, Any]
     is_progress_told: bool
     cpu_seconds: int
+    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +88,26 @@ class Answer:
 
 
 def read_apart(
-    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any], check: Callable[[], None]
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    check: Callable[[], None],
+    limits: Limits = Limits(),
 ) -> Any:
     """Give what `function` gives, called in a child; raises what it raises.
 
-    ReaderDied where the child began and died of it; TransientError where it could not begin, or was killed from outside.
+    ReaderDied where the child began and died of it or took too long; ReaderLost where it could not begin, or was killed from
+    outside.
     `check` is called all the while. What it raises, or an `on_progress` among the options, ends the child and passes through.
     The thread that calls this must live as long as the daemon: when it ends, the child is killed.
     """
     on_progress = options.get("on_progress")
     plain = {name: value for name, value in options.items() if name != "on_progress"}
+    cpu_seconds = limits.cpu_seconds or allowed_seconds(*args)
     child = _start()
     try:
-        _send(child.stdin, Call(function, args, plain, on_progress is not None, allowed_seconds(*args)))
-        answer = _Listener(child, check, on_progress).listen()
+        _send(child.stdin, Call(function, args, plain, on_progress is not None, cpu_seconds, limits.memory_bytes))
+        answer = _Listener(child, _Watchful(check, limits.seconds), on_progress).listen()
     finally:
         _end(child)
     if answer.error is not None:
@@ -106,7 +127,7 @@ def _start() -> subprocess.Popen[bytes]:
             start_new_session=True,
         )
     except OSError as error:
-        raise TransientError(f"no process could be started to read it: {error}") from error
+        raise ReaderLost(f"no process could be started to read it: {error}") from error
 
 
 def allowed_seconds(subject: object = None, *_: object) -> int:
@@ -136,6 +157,20 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait(CHECK_SECONDS)
 
 
+class _Watchful:
+    """Asks the reins, and raises ReaderDied once the time on the clock is over."""
+
+    def __init__(self, check: Callable[[], None], seconds: float | None) -> None:
+        self._check = check
+        self._seconds = seconds
+        self._began_at = time.monotonic()
+
+    def __call__(self) -> None:
+        self._check()
+        if self._seconds is not None and time.monotonic() - self._began_at > self._seconds:
+            raise ReaderDied(f"the process that read it was ended: it took more than {self._seconds:g} seconds")
+
+
 class _Listener:
     """Hears a child out: what it tells, what it complains of, and how it ends."""
 
@@ -151,7 +186,7 @@ class _Listener:
         self._complaint = b""
 
     def listen(self) -> Answer:
-        """Give the child's answer; ReaderDied or TransientError where it ends without one."""
+        """Give the child's answer; ReaderDied or ReaderLost where it ends without one."""
         with selectors.DefaultSelector() as ears:
             for pipe, heard in ((self._child.stdout, self._hear), (self._child.stderr, self._hear_complaint)):
                 if pipe is not None:
@@ -190,7 +225,7 @@ class _Listener:
     def _hear_complaint(self, content: bytes) -> None:
         self._complaint = (self._complaint + content)[-LAST_WORDS_BYTES:]
 
-    def _death(self) -> ReaderDied | TransientError:
+    def _death(self) -> ReaderDied | ReaderLost:
         self._child.kill()  # it has closed its ears and mouth: how it ends is settled by now
         status = self._child.wait()
         manner = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
@@ -198,7 +233,7 @@ class _Listener:
         fatal = [line for line in lines if line.startswith("Fatal Python error")]
         words = [*fatal, *lines[-1:], "none"][0]
         if not self._has_begun or -status in FROM_OUTSIDE:
-            return TransientError(f"the process that was to read it was ended: {manner}; its last words: {words}")
+            return ReaderLost(f"the process that was to read it was ended: {manner}; its last words: {words}")
         return ReaderDied(f"the process that read it, and nothing else, died: {manner}; its last words: {words}")
 
 
@@ -209,9 +244,9 @@ def serve() -> None:
     told = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     length = int.from_bytes(sys.stdin.buffer.read(_LENGTH_BYTES))
     call: Call = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301 -- from our own parent
+    _limit(resource.RLIMIT_AS, call.memory_bytes)
     _limit(resource.RLIMIT_CPU, call.cpu_seconds, call.cpu_seconds + 1)
     _send(told, Progress(0))
     options = dict(call.options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from modelshelf.steps.step import Interrupted
-from modelshelf.worker.isolation import read_apart
+from modelshelf.worker.isolation import NARROW, read_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,11 @@ class WorkerReins:
         if not self._is_apart:
             return function(*args, **options)
         found: Found = read_apart(function, args, options, self.demand_leave)
+        return found
+
+    def read_narrowly(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:
+        """Give what `function` gives in a process of its own; ReaderDied tells that its little memory or time was not enough."""
+        found: Found = read_apart(function, args, options, self.demand_leave, NARROW)
         return found
 
 

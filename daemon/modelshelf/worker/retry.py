@@ -56,7 +56,7 @@ def decide(error: ModelshelfError, attempts: int, now: datetime, chance: float) 
     if isinstance(error, FileGone | WorkStopped):
         return Forget()
     if isinstance(error, CivitaiForbids):
-        return RetryAt(now + timedelta(seconds=LONGEST_DELAY_SECONDS))
+        return RetryAt(now + timedelta(seconds=max(LONGEST_DELAY_SECONDS, error.retry_after_seconds or 0.0)))
     if isinstance(error, PermanentError | UsageError):
         return GiveUp(str(error))
     if attempts + 1 >= MAX_ATTEMPTS and not isinstance(error, _NEVER_GIVEN_UP):
@@ -66,6 +66,7 @@ def decide(error: ModelshelfError, attempts: int, now: datetime, chance: float) 
 
 def delay_seconds(error: ModelshelfError, attempts: int, chance: float) -> float:
     """Give the wait before the next try: doubled each time, never shorter than what the other side asked for."""
-    backoff = min(FIRST_DELAY_SECONDS * 2.0 ** min(attempts, 16), LONGEST_DELAY_SECONDS) * (0.8 + 0.4 * chance)
+    first = (error.first_delay_seconds if isinstance(error, CivitaiUnavailable) else None) or FIRST_DELAY_SECONDS
+    backoff = min(first * 2.0 ** min(attempts, 16), LONGEST_DELAY_SECONDS) * (0.8 + 0.4 * chance)
     asked = error.retry_after_seconds if isinstance(error, TransientError) else None
     return max(backoff, asked or 0.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.task import ORDER, NewTask, Reach, TaskKind
+from modelshelf.domain.task import ORDER, NewTask, Priority, Reach, TaskKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,15 +19,25 @@ GALLERY_LINGER_SECONDS = 1.0
 CARDS_PER_SECOND = 2000
 """A gallery waits a moment for its neighbours, and longer the more cards must be drawn again."""
 
+LINGER_SECONDS: dict[TaskKind | tuple[TaskKind, TaskKind], float] = {
+    TaskKind.RENDER_GALLERY: 300.0,
+    TaskKind.RENDER_PAGE: 60.0,
+    (TaskKind.IDENTIFY_CONTENT, TaskKind.WRITE_SIDECARS): 30.0,
+}
+"""How long what nobody waits for lingers, so that of a shelf that is read for days each page is drawn once, not its gallery
+after every file, and sidecars with what the model above adds. Where nothing else is left to do it begins at once, see
+`store/lingering.py`."""
+
 
 def successors(store: Store, tasks: Iterable[Task], now: datetime) -> list[NewTask]:
     """Give what follows from `tasks`; called inside the transaction that settles them."""
-    new: dict[tuple[TaskKind, str], NewTask] = {}
+    new: dict[tuple[TaskKind, TaskKind, str], NewTask] = {}
     for task in tasks:
         for kind, reach in ORDER[task.kind].successors:
             for subject in _subjects(store, task, reach):
-                new[(kind, subject)] = _merged(new.get((kind, subject)), _follow(task, kind, subject))
-    return [replace(each, due_at=_due_at(store, each, now)) for each in new.values()]
+                key = (task.kind, kind, subject)
+                new[key] = _merged(new.get(key), _follow(task, kind, subject))
+    return [replace(each, due_at=_due_at(store, after, each, now)) for (after, _, _), each in new.items()]
 
 
 def _merged(earlier: NewTask | None, later: NewTask) -> NewTask:
@@ -37,11 +47,17 @@ def _merged(earlier: NewTask | None, later: NewTask) -> NewTask:
     return replace(later, priority=priority, is_forced=earlier.is_forced or later.is_forced)
 
 
-def _due_at(store: Store, task: NewTask, now: datetime) -> datetime | None:
-    if task.kind is not TaskKind.RENDER_GALLERY:
-        return None
-    cards = store.folders.state(task.subject).file_count
-    return now + timedelta(seconds=GALLERY_LINGER_SECONDS + cards / CARDS_PER_SECOND)
+def _due_at(store: Store, after: TaskKind, task: NewTask, now: datetime) -> datetime | None:
+    seconds = _linger_seconds(store, after, task)
+    return now + timedelta(seconds=seconds) if seconds else None
+
+
+def _linger_seconds(store: Store, after: TaskKind, task: NewTask) -> float:
+    if task.priority < Priority.DROP:
+        return LINGER_SECONDS.get((after, task.kind), LINGER_SECONDS.get(task.kind, 0.0))
+    if task.kind is TaskKind.RENDER_GALLERY:
+        return GALLERY_LINGER_SECONDS + store.folders.state(task.subject).file_count / CARDS_PER_SECOND
+    return 0.0
 
 
 def _follow(task: Task, kind: TaskKind, subject: str) -> NewTask:

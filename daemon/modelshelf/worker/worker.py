@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind
 from modelshelf.errors import FileChanged, ModelshelfError, StoreError, TransientError, WorkStopped
+from modelshelf.files import directories_synced_once
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Done, Failed, Interrupted
 from modelshelf.store.suspects import CRASHES_UNTIL_ALONE
@@ -87,7 +88,10 @@ class Worker(threading.Thread):
     def turn(self) -> bool:
         """Claim and work off one batch; False if nothing was due."""
         now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
-        return self._work_off(self._hall.store.journal.claim(self.lane, now, folder_ids))
+        journal = self._hall.store.journal
+        if self._work_off(journal.claim(self.lane, now, folder_ids)):
+            return True
+        return self.lane is Lane.DESK and journal.end_lingering(now, folder_ids, is_offline=self._hall.is_offline)
 
     def _idle_seconds(self) -> float | None:
         folder_ids = self._hall.lanes.folders_on(self.device)
@@ -168,7 +172,8 @@ class Worker(threading.Thread):
         started = time.monotonic()
         outcomes: list[Outcome[Any]] = []
         try:
-            outcomes = step.perform(tasks, self._reins)
+            with directories_synced_once():
+                outcomes = step.perform(tasks, self._reins)
         except Interrupted:
             log.info("work_given_back", kind=step.kind, tasks=len(tasks))
         except ModelshelfError as error:
@@ -225,9 +230,10 @@ class Worker(threading.Thread):
             followed = [each.task for each in done if each.is_followed]
             store.journal.settle(each.task for each in done)
             store.journal.add(new + successors(store, followed, now), now)
+            chance = random.random()  # noqa: S311  # jitter, not a secret; one for all, so that they are tried together again
             for outcome in outcomes:
                 if isinstance(outcome, Failed):
-                    self._record_failure(outcome)
+                    self._record_failure(outcome, chance)
             if any(outcome.task.kind is TaskKind.SCAN_FOLDER and outcome.task.run_id for outcome in outcomes):
                 self._end_runs()
 
@@ -238,13 +244,13 @@ class Worker(threading.Thread):
                 log.info("job_ended", job=run.job_name, run=run.id)
                 store.events.add("job_ended", now, details={"job": run.job_name, "run": run.id})
 
-    def _record_failure(self, failed: Failed) -> None:
+    def _record_failure(self, failed: Failed, chance: float) -> None:
         task, error, now = failed.task, failed.error, self._hall.clock.now()
         if isinstance(error, StoreError):
             raise error  # no fault of the task
         journal = self._hall.store.journal
         kind = FailureKind.HASH if task.kind is TaskKind.HASH_FILE else error.kind
-        match decide(error, task.attempts, now, random.random()):  # noqa: S311  # jitter, not a secret
+        match decide(error, task.attempts, now, chance):
             case Forget():
                 self._forget(task)
                 log.info("task_forgotten", kind=task.kind, subject=task.subject, reason=str(error))

@@ -249,6 +249,19 @@ def test_one_a_day_is_made_and_the_oldest_goes(
     assert names(path) == ["modelshelf-20260812T121000Z.db", "modelshelf-20260811T121000Z.db"]
 
 
+def test_while_a_store_grows_by_a_tenth_in_an_hour_it_is_copied_every_hour(
+    path: Path, database: Database, daily: DailyBackups, clock: FakeClock
+) -> None:
+    clock.advance(FIRST_LOOK_SECONDS)
+    daily.keep_up(no_limit)
+    for length in (1, path.stat().st_size):
+        change(database, "x" * length)
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        clock.advance(LOOK_SECONDS)
+        daily.keep_up(no_limit)
+    assert names(path) == ["modelshelf-20260808T141000Z.db", "modelshelf-20260808T121000Z.db"]
+
+
 def test_where_nothing_changed_nothing_is_written(
     path: Path, database: Database, daily: DailyBackups, clock: FakeClock
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.header import Format, Header, Verdict
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind, TaskState
-from modelshelf.store import derived_work, suspects, waiting_line
+from modelshelf.store import departures, derived_work, questions, suspects, waiting_line
 from tests.unit.store.store_builders import DAY, NOW, SECOND, add_file, add_read_file, folder, hashes, new_task
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_a_lane_gives_its_own_kinds_alone(store: Store) -> None:
     store.journal.add([new_task(1, kind=kind) for kind in TaskKind], NOW)
     for lane in Lane:
         claimed: list[TaskKind] = []
-        while batch := store.journal.claim(lane, NOW):
+        while batch := store.journal.claim(lane, NOW + DAY):
             claimed += [task.kind for task in batch]
         assert sorted(claimed) == sorted(kind for kind in TaskKind if ORDER[kind].lane is lane)
 
@@ -244,7 +244,7 @@ def test_folders_that_are_not_named_are_left_alone(store: Store) -> None:
     store.journal.add([new_task(9, TaskKind.ENRICH_MODEL), new_task(8, TaskKind.IDENTIFY_CONTENT)], NOW)
     claimed = []
     for lane in Lane:
-        while batch := store.journal.claim(lane, NOW, {"a"}):
+        while batch := store.journal.claim(lane, NOW + DAY, {"a"}):
             claimed += [(task.kind, task.subject) for task in batch]
     assert sorted(claimed) == [
         (TaskKind.ENRICH_MODEL, "9"),
@@ -314,8 +314,9 @@ def test_a_dropped_file_is_looked_up_before_those_that_wait_longer(store: Store)
     content = store.contents.upsert(1000, hashes(77), NOW)
     store.files.record_content(dropped, content.id)
     store.contents.owe_lookup(content.id, NOW)
-    (first, *others) = store.journal.claim(Lane.NETWORK, NOW)
+    (first,) = store.journal.claim(Lane.NETWORK, NOW)
     assert (first.subject, first.priority) == (str(content.id), Priority.DROP)
+    others = store.journal.claim(Lane.NETWORK, NOW)
     assert subjects(others) == [str(content_id) for _, content_id in reversed(owed)]
 
 
@@ -329,9 +330,7 @@ def test_a_second_look_up_is_at_rest(store: Store) -> None:
 
 
 def test_look_ups_are_claimed_up_to_the_limit_of_their_kind(store: Store) -> None:
-    for number in range(105):
-        _, content_id = add_read_file(store, b"%d" % number, number)
-        store.contents.owe_lookup(content_id, NOW)
+    fill(store, 105, 1.0, 1)
     assert len(store.journal.claim(Lane.NETWORK, NOW)) == 100
     assert len(store.journal.claim(Lane.NETWORK, NOW)) == 5
 
@@ -365,12 +364,24 @@ def test_claims_read_by_their_indexes_alone(store: Store) -> None:
 
     row = {"kind": "hash_file", "kinds": "[]", "now": 1.0, "folders": None, "limit": 5, "until": 1.0, "folder": "a"}
     row["priority"] = 10
+    crowd = {"levels": "[0, 10, 20]", "until": 1.0, "most": 20}
     plans = {
         plan(derived_work._FILES, ("a", 0, 50)): "files_to_read",
         plan(derived_work._COUNT_FILES, ("a", 0)): "INDEX files_to_read",
-        plan(derived_work._NEXT_LEVEL, (99,)): "INDEX contents_to_look_up",
-        plan(derived_work._CONTENTS, (10, 1.0, 100)): "contents_to_look_up",
-        plan(derived_work._NEXT_LOOKUP, ()): "contents_next_lookup",
+        plan(questions._NEXT_LEVEL, (99,)): "INDEX contents_to_look_up",
+        plan(
+            questions._CONTENTS, (10, 1.0, 100)
+        ): "contents_to_look_up (lookup_priority=? AND next_lookup_at>? AND next_lookup_at<?)",
+        plan(questions._MODELS, (10, 1.0, 100)): "civitai_models_to_check (next_check_at<?)",
+        plan(questions._WEIGHTS, {"pause": 1.0}): "contents_to_match (next_weights_lookup_at>?)",
+        plan(departures._FILES_TO_COME, crowd): "files_to_read (folder_id=? AND is_inspected=? AND priority=?)",
+        plan(departures._READ_QUEUED, crowd): "tasks_by_urgency (kind=? AND folder_id=? AND priority=?)",
+        plan(departures._READ_IN_HAND, crowd): "tasks_in_hand (kind=?)",
+        plan(
+            departures._LOOKUPS_OWED, crowd
+        ): "contents_to_look_up (lookup_priority=? AND next_lookup_at>? AND next_lookup_at<?)",
+        plan(departures._LOOKUPS_QUEUED, crowd): "(kind=? AND folder_id=? AND priority=? AND due_at<?)",
+        plan(departures._LOOKUPS_IN_HAND, crowd): "tasks_in_hand (kind=?)",
         plan(waiting_line._HEADS, row): "tasks_by_urgency (kind=? AND folder_id=? AND priority>?)",
         plan(waiting_line._DUE, row): "tasks_by_urgency (kind=? AND folder_id=? AND priority=? AND due_at<?)",
         plan(suspects._FIRST, row): "tasks_suspected",
@@ -425,7 +436,7 @@ def fill(store: Store, count: int, next_lookup_at: float, scan_phase: int) -> No
 def test_a_claim_costs_the_same_however_much_waits(
     store: Store, lane: Lane, next_lookup_at: float, scan_phase: int
 ) -> None:
-    fill(store, 300, next_lookup_at, scan_phase)
+    fill(store, 600, next_lookup_at, scan_phase)
     few = cost(store, lane)
     fill(store, 20_000, next_lookup_at, scan_phase)
     assert cost(store, lane) <= 2 * few + 20

@@ -20,7 +20,7 @@ from modelshelf.formats.hashes import hash_file
 from modelshelf.formats.inspect import read_header
 from modelshelf.steps.step import Interrupted
 from modelshelf.worker import isolation as room
-from modelshelf.worker.isolation import Call, allowed_seconds, read_apart
+from modelshelf.worker.isolation import Call, Limits, allowed_seconds, read_apart
 from tests import builders
 from tests.waiting import wait_until
 
@@ -84,6 +84,20 @@ def test_a_child_that_computes_for_ever_is_ended_by_its_limit(monkeypatch: pytes
     monkeypatch.setattr(room, "CPU_SECONDS", 1)
     with pytest.raises(ReaderDied, match="killed by SIGXCPU"):
         read_apart(max, (itertools.count(),), {}, go_on)
+
+
+def test_a_child_within_narrower_limits_is_held_to_them() -> None:
+    narrow = Limits(memory_bytes=256 * 1024**2, cpu_seconds=1, seconds=30.0)
+    with pytest.raises(ReaderDied, match="its last words: MemoryError"):
+        read_apart(bytearray, (256 * 1024**2,), {}, go_on, narrow)
+    with pytest.raises(ReaderDied, match="killed by SIGXCPU"):
+        read_apart(max, (itertools.count(),), {}, go_on, narrow)
+
+
+def test_a_child_that_waits_for_ever_is_ended_by_the_clock() -> None:
+    with pytest.raises(ReaderDied, match="it took more than 0"):
+        read_apart(time.sleep, (600,), {}, go_on, Limits(seconds=0.1))
+    assert not children()
 
 
 def test_a_child_that_somebody_else_kills_proves_nothing() -> None:
@@ -187,7 +201,7 @@ def has_reader(pipe: int) -> bool:
 
 
 def test_a_child_whose_parent_is_gone_before_it_is_bound_does_nothing() -> None:
-    call = pickle.dumps(Call(print, ("done",), {}, is_progress_told=False, cpu_seconds=1))
+    call = pickle.dumps(Call(print, ("done",), {}, is_progress_told=False, cpu_seconds=1, memory_bytes=2**30))
     child = subprocess.run(
         [sys.executable, "-c", "from modelshelf.worker.isolation import serve; serve()", "1"],
         input=len(call).to_bytes(8) + call,

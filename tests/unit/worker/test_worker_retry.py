@@ -38,6 +38,20 @@ def test_what_a_person_may_mend_at_civitai_is_asked_again_in_an_hour() -> None:
     assert decide(CivitaiForbids("451"), 50, NOW, 0.5) == RetryAt(NOW + timedelta(hours=1))
 
 
+def test_what_is_forbidden_until_later_is_asked_again_then() -> None:
+    forbidden = CivitaiForbids("451", retry_after_seconds=86_400)
+    assert decide(forbidden, 0, NOW, 0.5) == RetryAt(NOW + timedelta(days=1))
+    assert decide(CivitaiForbids("451", retry_after_seconds=5), 0, NOW, 0.5) == RetryAt(NOW + timedelta(hours=1))
+
+
+def test_a_server_may_have_a_first_delay_of_its_own() -> None:
+    error = CivitaiUnavailable("x")
+    error.first_delay_seconds = 0.5
+    assert [delay_seconds(error, attempts, 0.5) for attempts in range(3)] == [0.5, 1, 2]
+    error.first_delay_seconds = 0
+    assert delay_seconds(error, 0, 0.5) == 5
+
+
 @pytest.mark.parametrize("error", [CivitaiUnavailable("x"), FolderOffline("x"), DiskFull("x"), FileChanged("x")])
 def test_an_outage_is_never_given_up(error: ModelshelfError) -> None:
     assert isinstance(decide(error, 10_000, NOW, 0.99), RetryAt)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.task import TaskKind
+from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.worker.succession import successors
 from tests import builders
 
@@ -68,11 +68,32 @@ def test_many_pages_are_one_gallery_that_lingers_and_takes_the_highest_priority(
     assert gallery.due_at == shelf.clock.now() + timedelta(seconds=1 + 3 / 2000)
 
 
+def test_what_nobody_waits_for_lingers_for_what_may_change_it_again(shelf: StepShelf) -> None:
+    content_id = identified(shelf)
+
+    def lingers(after: TaskKind, subject: int, kind: TaskKind, priority: int) -> timedelta | None:
+        found = follow(shelf, shelf.task(after, subject, priority=priority))[kind].due_at
+        return None if found is None else found - shelf.clock.now()
+
+    for after, subject, kind, seconds in (
+        (TaskKind.WRITE_SIDECARS, 1, TaskKind.RENDER_PAGE, 60),
+        (TaskKind.RENDER_PAGE, 1, TaskKind.RENDER_GALLERY, 300),
+        (TaskKind.IDENTIFY_CONTENT, content_id, TaskKind.WRITE_SIDECARS, 30),
+    ):
+        assert lingers(after, subject, kind, Priority.CHANGED) == timedelta(seconds=seconds)
+    for after, subject, kind in (
+        (TaskKind.WRITE_SIDECARS, 1, TaskKind.RENDER_PAGE),
+        (TaskKind.IDENTIFY_CONTENT, content_id, TaskKind.WRITE_SIDECARS),
+    ):
+        assert lingers(after, subject, kind, Priority.DROP) is None
+    assert lingers(TaskKind.ENRICH_MODEL, 77, TaskKind.WRITE_SIDECARS, Priority.REST) is None
+
+
 def test_the_cards_of_a_gallery_are_asked_for_once_however_many_pages_change(shelf: StepShelf) -> None:
     for number in range(20):
         shelf.put(f"{number}.safetensors", builders.lora(number))
     shelf.scan()
-    tasks = [shelf.task(TaskKind.RENDER_PAGE, f"{number}.safetensors") for number in range(20)]
+    tasks = [shelf.task(TaskKind.RENDER_PAGE, f"{number}.safetensors", priority=30) for number in range(20)]
     said: list[str] = []
     shelf.store.database._connection.set_trace_callback(said.append)
     assert len(successors(shelf.store, tasks, shelf.clock.now())) == 1

@@ -129,6 +129,14 @@ def test_one_that_fails_is_put_off_and_its_neighbour_is_done(shelf: StepShelf) -
     assert left.due_at > shelf.clock.now()
 
 
+def test_what_fails_together_is_tried_together_again(shelf: StepShelf) -> None:
+    owe(shelf, "a.safetensors", "b.safetensors", "c.safetensors")
+    shelf.steps[KIND] = ScriptedStep(KIND, lambda task, _: Failed(task, FileUnreadable("not now")))
+    desk(shelf).turn()
+    assert len({task.due_at for task in shelf.tasks()}) == 1
+    assert len(shelf.tasks()) == 3
+
+
 def test_what_is_given_up_is_kept_for_a_person_and_counted(shelf: StepShelf) -> None:
     (file_id,) = owe(shelf, "a.safetensors")
     run_id = shelf.store.runs.start("nightly", shelf.clock.now())
@@ -473,7 +481,7 @@ def test_a_step_that_gives_no_sign_of_life_is_told_by_its_silence(shelf: StepShe
 
 
 def test_a_worker_works_until_the_hall_closes(shelf: StepShelf) -> None:
-    workers = [Worker(lane, shelf.hall, DEVICE) for lane in (Lane.DESK, Lane.DISK)]
+    workers = [Worker(lane, shelf.hall, DEVICE) for lane in Lane]
     for worker in workers:
         worker.start()
     shelf.put("a.safetensors", builders.lora(1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlite_utils import Database as SqliteUtils
 from sqlite_utils import Migrations
 
-from modelshelf.store.migrations import m0001_initial, m0002_previews_and_failures, m0003_standing
+from modelshelf.store.migrations import m0001_initial, m0002_previews_and_failures, m0003_standing, m0004_believing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +22,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0001_initial.apply,
     m0002_previews_and_failures.apply,
     m0003_standing.apply,
+    m0004_believing.apply,
 )
 """Only ever appended to. The schema's version is how many have run, kept as `user_version`."""
 

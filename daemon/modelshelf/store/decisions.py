@@ -1,0 +1,84 @@
+"""Decisions: what people said about contents, who said it and when. Here it takes effect on every other table at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelshelf.domain.decision import IGNORE, PIN, Decision
+from modelshelf.domain.fact import Fact, Field, Source
+from modelshelf.store.columns import from_epoch, from_json, text, to_epoch, to_json
+from modelshelf.store.facts import FactTable
+
+if TYPE_CHECKING:
+    from modelshelf.store.database import Database
+
+_KEEP = """INSERT INTO decisions (content_id, matter, value, decided_by, decided_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (content_id, matter) DO UPDATE SET value = excluded.value, decided_by = excluded.decided_by,
+        decided_at = excluded.decided_at"""
+_DROP = "DELETE FROM decisions WHERE content_id = ? AND matter = ?"
+_OF_CONTENT = "SELECT * FROM decisions WHERE content_id = ? ORDER BY matter"
+_IS_MADE = "SELECT 1 FROM decisions WHERE content_id = ? AND matter = ?"
+_PIN = """UPDATE contents SET pinned_version_id = ?1, gone_since = NULL,
+        unpinned_version_id = CASE WHEN pinned_version_id IS NULL THEN version_id ELSE unpinned_version_id END
+    WHERE id = ?2"""
+_UNPIN = """UPDATE contents SET version_id = unpinned_version_id, pinned_version_id = NULL, unpinned_version_id = NULL,
+        gone_since = NULL, matched_by = CASE WHEN unpinned_version_id IS NULL THEN NULL ELSE matched_by END
+    WHERE id = ? AND pinned_version_id IS NOT NULL"""
+_ASK_NO_MORE = "UPDATE contents SET next_lookup_at = NULL WHERE id = ?"
+_FORGET_LOOKUPS = "DELETE FROM tasks WHERE kind = 'identify_content' AND subject = ? AND state <> 'running'"
+_FIELDS = {each.value for each in Field}
+
+
+class Decisions:
+    """One decision per content and matter; on the platter when the method returns, for nobody is asked twice.
+
+    While a content is ignored, a trigger of the store sees to it that no look-up of it is owed, whoever owes one.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._facts = FactTable(database)
+
+    def keep(self, content_id: int, decision: Decision) -> None:
+        """Keep a decision, in the place of an earlier one on the same matter."""
+        row = (content_id, decision.matter, to_json(decision.value), text(decision.decided_by))
+        with self._database.transaction(is_durable=True):
+            self._database.execute(_KEEP, (*row, to_epoch(decision.decided_at)))
+            if decision.matter == PIN:
+                self._database.execute(_PIN, (decision.value, content_id))
+            elif decision.matter == IGNORE:
+                self._database.execute(_ASK_NO_MORE, (content_id,))
+                self._database.execute(_FORGET_LOOKUPS, (str(content_id),))
+            else:
+                self._tell_facts(content_id)
+
+    def take_back(self, content_id: int, matter: str) -> bool:
+        """Forget a decision; gives whether there was one. A content that was pinned is the version again that it was before."""
+        with self._database.transaction(is_durable=True):
+            if not self._database.execute(_DROP, (content_id, matter)).rowcount:
+                return False
+            if matter == PIN:
+                self._database.execute(_UNPIN, (content_id,))
+            elif matter != IGNORE:
+                self._tell_facts(content_id)
+        return True
+
+    def of_content(self, content_id: int) -> list[Decision]:
+        """Give all that people decided about a content."""
+        return [
+            Decision(row["matter"], from_json(row["value"]), row["decided_by"], from_epoch(row["decided_at"]))
+            for row in self._database.rows(_OF_CONTENT, (content_id,))
+        ]
+
+    def is_ignored(self, content_id: int | None) -> bool:
+        """Tell whether a content is to be left alone; what has not been read yet never is."""
+        return self._database.row(_IS_MADE, (content_id, IGNORE)) is not None
+
+    def _tell_facts(self, content_id: int) -> None:
+        """Have the facts say what the decisions say."""
+        told = [
+            Fact(Field(each.matter), Source.USER, each.value)
+            for each in self.of_content(content_id)
+            if each.matter in _FIELDS
+        ]
+        self._facts.replace_of_content(content_id, Source.USER, told)
