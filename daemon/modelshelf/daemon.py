@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from modelshelf import heap
 from modelshelf.civitai.client import CivitaiClient
-from modelshelf.civitai.settings import ClientSettings
+from modelshelf.civitai.vitals import CIVITAI_STANDING, to_json
 from modelshelf.clock import SystemClock
 from modelshelf.domain.model_file import TOO_LARGE
 from modelshelf.domain.notice import QuietHours
@@ -23,14 +23,14 @@ from modelshelf.logs import get_log
 from modelshelf.notifying.free_space import FreeSpace
 from modelshelf.notifying.notifications import Notifications, NotificationSettings
 from modelshelf.scheduling import Appointment, Calendar, CalendarSettings, local_zone
-from modelshelf.shelf.intake import Intake
+from modelshelf.settings import client_settings, make_place
 from modelshelf.steps.carry_sidecars import CarrySidecars
 from modelshelf.steps.enrich_model import EnrichModel
 from modelshelf.steps.fetch_previews import FetchPreviews
 from modelshelf.steps.hash_file import HashFile
 from modelshelf.steps.identify_content import IdentifyContent
-from modelshelf.steps.inspect_file import InspectFile
-from modelshelf.steps.place import Place
+from modelshelf.steps.inspect_file import InspectFile, owe_pickle_scans
+from modelshelf.steps.match_weights import MatchWeights
 from modelshelf.steps.render_gallery import RenderGallery
 from modelshelf.steps.render_page import RenderPage
 from modelshelf.steps.scan_folder import ScanFolder
@@ -45,30 +45,29 @@ from modelshelf.worker.staff import Staff
 from modelshelf.worker.wake import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
 
+    from modelshelf.civitai.vitals import ApiVitals
     from modelshelf.clock import Clock
     from modelshelf.config import Config, Job
-    from modelshelf.domain.folder import Folder
-    from modelshelf.shelf.devices import DeviceTraits
+    from modelshelf.steps.place import Place
     from modelshelf.steps.step import Step
     from modelshelf.store.store import Store
     from modelshelf.worker.worker import Worker
 
 log = get_log(__name__)
 
-LOCAL_DELAY_SECONDS = 5.0
-REMOTE_DELAY_SECONDS = 30.0
 CLOSE_SECONDS = 6.0
 NETWORK_CLOSE_SECONDS = 2.0
 """How long workers may take to give back what they hold; a stop must be done within ten seconds. A request that is under
 way is not waited for that long: all it costs is to be asked again."""
 
-DEADLINE_TIMEOUTS = 4
-"""So many timeouts a whole answer may take, however steadily it drips."""
-
 FAR_AHEAD = timedelta(days=1)
 """No task is put off for longer; one that is due later was written down while the clock was wrong."""
+
+FORBIDDEN_DELAY = timedelta(hours=2)
+"""Only what Civitai forbids is put off for longer than the longest backoff: a start, and another configuration, tries it."""
 
 LATEST_LOOKUP = timedelta(days=31)
 """No look-up is put off for longer."""
@@ -95,6 +94,7 @@ class House:
         self._doors = Doors()
         self._is_open = False
         self._rings_at_rest = 0
+        self._told_vitals: ApiVitals | None = None
         self.bell = Bell()
         self._whereabouts = Whereabouts(
             store, self.clock, config.folders(), partial(make_place, config), self._settle_in, self.bell.ring
@@ -113,6 +113,7 @@ class House:
             stopping=stopping,
             stopped_scans=threading.Event(),
             on_fatal=self.fail,
+            is_offline=config.is_offline,
         )
         self._backups = DailyBackups(store.database.path, config.file.store.backups, self.clock)
         self.watch = self._new_watch()
@@ -136,6 +137,7 @@ class House:
             CarrySidecars(store, places),
             IdentifyContent(store, self.client, clock),
             EnrichModel(store, self.client, clock),
+            MatchWeights(store, self.client, clock),
             FetchPreviews(store, places, self.client, clock, self.config.file.api.nsfw.level_threshold),
             RenderPage(store, places),
             RenderGallery(store, places),
@@ -174,8 +176,12 @@ class House:
         self.store.folders.sync(self.config.folders())
         self._whereabouts.look_around()
         self.store.files.reset_too_large(self.config.hashing_limit_bytes, TOO_LARGE, Priority.REST)
+        owe_pickle_scans(self.store, self.clock.now())
         recovered = self.store.journal.recover()
         log.info("journal_recovered", tasks=recovered)
+        now = self.clock.now()
+        self.store.journal.bring_back(self._put_off_beyond(now + FORBIDDEN_DELAY), now)
+        self._tell_of_civitai()
         self._staff.renew()
         if self._doors.has_watch:
             self.watch.open()
@@ -224,6 +230,7 @@ class House:
             self._give_memory_back,
             self.notifications.go_round,
             self._keep_up_backups,
+            self._tell_of_civitai,
         )
         for part in parts:
             if self.hall.stopping.is_set() or self.failure is not None:
@@ -233,6 +240,18 @@ class House:
     def _keep_up_backups(self) -> None:
         with suppress(WorkStopped):
             self._backups.keep_up(self._go_on)
+
+    def _tell_of_civitai(self) -> None:
+        """Keep how asking goes for other processes to see, where that changed; what waits for an endpoint comes back with it."""
+        vitals, before = self.client.vitals(), self._told_vitals
+        if vitals == before:
+            return
+        self.store.standing.put(CIVITAI_STANDING, to_json(vitals))
+        self._told_vitals = vitals
+        if before is not None and before.ailing - vitals.ailing:
+            now = self.clock.now()
+            self.store.journal.bring_back(self._put_off_beyond(now, NETWORK_KINDS), now)
+            self.bell.ring()
 
     def _go_on(self) -> None:
         if self.hall.stopping.is_set():
@@ -290,32 +309,21 @@ class House:
     def _pull_in(self) -> None:
         now = self.clock.now()
         lingering = Reports(self.store.database).soon(ORDER, [*self.places], now + FAR_AHEAD, now + CENTURY)
-        failed = [
-            task.id
-            for task in self.store.journal.failures()
-            if task.state is TaskState.QUEUED and task.due_at > now + FAR_AHEAD
-        ]
+        failed = self._put_off_beyond(now + FAR_AHEAD)
         with self.store.database.transaction():
             self.store.journal.add([NewTask(task.kind, task.subject, task.path) for task in lingering], now)
             self.store.journal.bring_back(failed, now)
             self.store.contents.pull_in(now + LATEST_LOOKUP, now)
+            self.store.remote.pull_in(now + LATEST_LOOKUP, now)
         self._whereabouts.owe_scans(self.places)
 
+    def _put_off_beyond(self, moment: datetime, kinds: Collection[TaskKind] = tuple(TaskKind)) -> list[int]:
+        """Give the tasks that failed and wait until after `moment`."""
+        waiting = [task for task in self.store.journal.failures() if task.state is TaskState.QUEUED]
+        return [task.id for task in waiting if task.due_at > moment and task.kind in kinds]
 
-NETWORK_KINDS = {TaskKind.IDENTIFY_CONTENT, TaskKind.ENRICH_MODEL, TaskKind.FETCH_PREVIEWS}
 
-
-def make_place(config: Config, folder: Folder, traits: DeviceTraits) -> Place:
-    """Gather what steps need to know of a folder."""
-    delay = LOCAL_DELAY_SECONDS if traits.is_local else REMOTE_DELAY_SECONDS
-    return Place(
-        folder=folder,
-        intake=Intake(folder),
-        traits=traits,
-        output=config.output_for(folder.id),
-        stability_delay_seconds=folder.stability_delay_seconds if folder.stability_delay_seconds is not None else delay,
-        is_described_skipped=config.is_described_skipped(folder.id),
-    )
+NETWORK_KINDS = {kind for kind, order in ORDER.items() if order.lane is Lane.NETWORK}
 
 
 def appointments(config: Config) -> list[Appointment]:
@@ -358,17 +366,3 @@ def make_notifications(config: Config, store: Store, clock: Clock) -> Notificati
     )
     paths = {":state": config.state_directory, **{folder.id: folder.path for folder in config.folders()}}
     return Notifications(store, clock, settings, FreeSpace(store, clock, paths))
-
-
-def client_settings(config: Config) -> ClientSettings:
-    """Give what the Civitai client needs; the key leaves the configuration only here."""
-    api = config.file.api
-    return ClientSettings(
-        base_url=api.base_url,
-        key=config.api_key,
-        timeout_seconds=api.timeout,
-        deadline_seconds=DEADLINE_TIMEOUTS * api.timeout,
-        user_agent=api.user_agent_text,
-        rate_limit_per_minute=api.batch.rate_limit,
-        is_outgoing_forbidden=config.is_offline,
-    )

@@ -176,6 +176,7 @@ class Calendar:
         before = self._clock.now() - self._settings.keep
         self._store.runs.prune(before)
         self._store.events.prune(before)
+        self._store.formers.prune(before)
 
     def _scan(self, folder_id: str) -> None:
         self._add(self._store.journal.add, [NewTask(TaskKind.SCAN_FOLDER, folder_id)], self._clock.now())

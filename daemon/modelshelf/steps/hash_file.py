@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
+from modelshelf.domain.fact import Source
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FileChanged
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelshelf.clock import Clock
+    from modelshelf.domain.content import Content
     from modelshelf.domain.hashes import Hashes
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
@@ -33,11 +35,12 @@ BATCH_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file with the hashes of its bytes and the seconds that took."""
+    """A file with the hashes of its bytes and the seconds that took, or with those that another program vouches for."""
 
     file: ModelFile
     hashes: Hashes
     seconds: float
+    vouched_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,9 @@ class HashFile:
         known = self._known_as_a_hard_link(file, place)
         if known is not None:
             return Done(task, HashedFile(file, known, 0.0))
+        claimed = self.store.claims.hashes_of(file)
+        if claimed is not None:
+            return Done(task, HashedFile(file, claimed, 0.0, Source.STABLEQUEUE))
         started = self.clock.monotonic()
         hashed = reins.read(
             hash_file,
@@ -90,7 +96,8 @@ class HashFile:
         """Give the hashes of the very same file where it was read under another name since anything changed in it."""
         for twin in self.store.files.twins(file.fingerprint) if place.traits.is_honest else []:
             other = self.places.get(twin.folder_id)
-            is_read = twin.scan_phase is ScanPhase.DEEP and twin.fingerprint == file.fingerprint
+            is_read = twin.scan_phase is ScanPhase.DEEP and twin.vouched_by is None
+            is_read = is_read and twin.fingerprint == file.fingerprint
             if other is None or twin.content_id is None or not is_read or twin.missing_since is not None:
                 continue
             if is_one_file(place.locate(file), other.locate(twin), file.fingerprint):
@@ -105,13 +112,24 @@ class HashFile:
             file, hashes = each.result.file, each.result.hashes
             if not is_as_it_was(self.store, file):
                 continue
-            content = self.store.contents.upsert(file.fingerprint.size_bytes, hashes, self.clock.now())
-            self.store.files.record_content(file.id, content.id)
-            self.store.runs.count(each.task.run_id, hashes_calculated=1)
-            if content.version_id is not None:
+            content = self._bind(each)
+            self.store.claims.settle(file, hashes.sha256)
+            if content is not None and content.version_id is not None:
                 new.append(NewTask(TaskKind.FETCH_PREVIEWS, str(file.id), priority=each.task.priority))
-            log.info(
-                "file_hashed", path=readable(file.path), sha256=hashes.sha256, seconds=round(each.result.seconds, 3)
-            )
         self.store.entries.refresh([each.result.file.id for each in done])
         return new
+
+    def _bind(self, done: Done[HashedFile]) -> Content | None:
+        """Keep what a file holds: what was read, or what another program says that it is."""
+        file, hashes, now = done.result.file, done.result.hashes, self.clock.now()
+        path, vouched_by = readable(file.path), done.result.vouched_by
+        if vouched_by is not None:
+            content_id = self.store.claims.vouch(file, hashes, now)
+            self.store.files.record_content(file.id, content_id, vouched_by)
+            log.info("file_vouched_for", path=path, sha256=hashes.sha256, by=vouched_by)
+            return self.store.contents.get(content_id)
+        content = self.store.contents.upsert(file.fingerprint.size_bytes, hashes, now)
+        self.store.files.record_content(file.id, content.id)
+        self.store.runs.count(done.task.run_id, hashes_calculated=1)
+        log.info("file_hashed", path=path, sha256=hashes.sha256, seconds=round(done.result.seconds, 3))
+        return content

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
-from modelshelf.domain.header import Verdict
+from modelshelf.domain.header import PickleVerdict, Verdict
 from modelshelf.domain.output import Spot
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.gallery.content import Card, CardState, GalleryContent
@@ -99,7 +99,7 @@ def card_of(entry: Entry, place: Place, gallery: Path) -> Card:
         size_bytes=entry.size_bytes,
         added_at=entry.first_seen_at,
         state=card_state(entry),
-        reason=entry.waiting_reason or (entry.reason if entry.verdict in NOT_RIGHT else None),
+        reason=_reason(entry),
     )
 
 
@@ -109,7 +109,15 @@ def card_state(entry: Entry) -> CardState:
         return CardState.WAITING
     if entry.verdict in NOT_RIGHT:
         return CardState(entry.verdict)
+    if entry.pickle_verdict == PickleVerdict.DANGEROUS:
+        return CardState.DANGEROUS
     return CardState.OK if entry.values.get(Field.VERSION_ID) is not None else CardState.UNIDENTIFIED
+
+
+def _reason(entry: Entry) -> str | None:
+    if card_state(entry) is CardState.DANGEROUS:
+        return "Loading it may run any program"
+    return entry.waiting_reason or (entry.reason if entry.verdict in NOT_RIGHT else None)
 
 
 def _text(value: object) -> str | None:

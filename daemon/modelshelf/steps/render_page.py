@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.clock import moment_of
+from modelshelf.domain.content import Match
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.gallery.content import PageContent
+from modelshelf.gallery.content import Belief, PageContent
 from modelshelf.gallery.page import render_page
 from modelshelf.steps.beside import from_text
 from modelshelf.steps.describe import describe
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from modelshelf.domain.content import Content
     from modelshelf.domain.description import Description
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
@@ -55,6 +57,8 @@ class RenderPage:
         file, place = present_file(self.store, self.places, task)
         if awaits_its_sidecars(self.store, file):
             return Done(task, Paged(file, has_page=False), is_followed=False)
+        if self.store.decisions.is_ignored(file.content_id):
+            return Done(task, Paged(file, has_page=self._has_page(file)))
         description = describe(self.store, file)
         if not place.output.html.is_enabled or not self._is_due(description):
             return Done(task, Paged(file, has_page=False))
@@ -68,13 +72,17 @@ class RenderPage:
         file, header = description.file, description.header
         if header is None or is_foreign(file) or owner_of_stem(self.store, file).id != file.id:
             return False
+        return header.is_readable or self._has_page(file)
+
+    def _has_page(self, file: ModelFile) -> bool:
         entry = self.store.entries.get(file.id)
-        return header.is_readable or (entry is not None and entry.has_page)
+        return entry is not None and entry.has_page
 
     def _content(self, place: Place, file: ModelFile, description: Description, target: Path) -> PageContent:
         stem = os.path.splitext(os.path.basename(file.path))[0]
         pictures = shown_pictures(place, file, [os.fsencode(name) for name in from_text(file.companions)])
         html = place.output.html
+        known = self.store.contents.get(file.content_id) if file.content_id is not None else None
         return PageContent(
             description=description,
             title=description.text(Field.NAME) or description.text(Field.TITLE) or readable(stem),
@@ -83,12 +91,19 @@ class RenderPage:
             modified_at=moment_of(file.fingerprint.mtime_ns),
             previews=tuple(relative_link(each, target) for each in pictures),
             gallery_href=relative_link(gallery_path(place), target) if html.is_gallery_generated else None,
-            is_looked_up=self._is_looked_up(file),
+            is_looked_up=known is not None and known.looked_up_at is not None,
+            belief=self._belief(known) if known is not None else Belief(),
         )
 
-    def _is_looked_up(self, file: ModelFile) -> bool:
-        content = self.store.contents.get(file.content_id) if file.content_id is not None else None
-        return content is not None and content.looked_up_at is not None
+    def _belief(self, content: Content) -> Belief:
+        is_pinned = content.pinned_version_id is not None and content.pinned_version_id == content.version_id
+        model_id = None if content.version_id is None else self.store.remote.model_of_version(content.version_id)
+        return Belief(
+            is_pinned=is_pinned,
+            is_by_weights=content.matched_by is Match.WEIGHTS,
+            gone_since=content.gone_since,
+            newer=tuple(each for each in self.store.updates.all(model_id) if not each.is_muted) if model_id else (),
+        )
 
     def record(self, done: Sequence[Done[Paged]]) -> list[NewTask]:
         """Remember which files have a page to link to; of those that share a stem it is one."""

@@ -23,6 +23,7 @@ from modelshelf.steps.footing import check_footing, check_witness, find_footing,
 from modelshelf.steps.looking import Fate, Looker
 from modelshelf.steps.place import place_named
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
+from modelshelf.steps.strays import notice, notice_one, record_noticed, strays_among
 from modelshelf.steps.sweep import Away, Sweep, has_left_traces, is_described
 from modelshelf.steps.taking_note import take_note
 
@@ -160,6 +161,7 @@ class ScanFolder:
                     sweep.touched.append(row.id)
             if owners:
                 return
+        sweep.note_strays(notice_one(self.store, sweep.place, path, stats, sweep.looker.reins))
 
     def _walk(self, sweep: Sweep, reins: Reins) -> None:
         folder = sweep.place.folder
@@ -225,6 +227,9 @@ class ScanFolder:
             there |= stats_of(directory, [os.fsencode(name) for name in known.keys() - there.keys()])
             if known != there:
                 sweep.touched.append(row.id)
+        if listing.models:
+            strays = strays_among(listing.companions, (name for names in groups.values() for name in names))
+            sweep.note_strays(notice(self.store, sweep.place, listing.directory, strays, sweep.looker.reins))
 
     def _find_gone_directories(self, sweep: Sweep) -> None:
         folder_id = sweep.place.folder.id
@@ -267,6 +272,8 @@ class ScanFolder:
             self.store.folders.record_scan(folder_id, now)
             log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
         self.store.runs.count(task.run_id, **sweep.notes.counts())
+        for noticed in sweep.strays:
+            sweep.touched += record_noticed(self.store, sweep.place, noticed)
         for file_id in sweep.urgent:
             self.store.files.raise_priority(file_id, task.priority)
         touched = [

@@ -36,6 +36,9 @@ class Reins(Protocol):
     def read(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:
         """Give what `function` gives, which reads strangers' bytes and nothing of ours; it may be called in another process."""
 
+    def read_narrowly(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:
+        """Give what `function` gives, called in another process that may take little; ReaderDied where that is not enough."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Result]):

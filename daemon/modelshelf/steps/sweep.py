@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from modelshelf.steps.footing import Footing
     from modelshelf.steps.looking import Look, Looker
     from modelshelf.steps.place import Place
+    from modelshelf.steps.strays import Noticed
 
 
 @dataclass(slots=True)
@@ -37,6 +38,11 @@ class Sweep:
     visited: set[bytes] = field(default_factory=set)
     unseen: dict[bytes, str] = field(default_factory=dict)
     has_life: bool = False
+    strays: list[Noticed] = field(default_factory=list)
+
+    def note_strays(self, noticed: Noticed | None) -> None:
+        """Take note of the strays of one more directory."""
+        self.strays += [noticed] if noticed is not None else []
 
 
 @dataclass(frozen=True, slots=True)

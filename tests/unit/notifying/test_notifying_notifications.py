@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from modelshelf.domain.header import Format, Header, Verdict
+from modelshelf.domain.header import Format, Header, PickleVerdict, Verdict
 from modelshelf.domain.model_file import Fingerprint
 from modelshelf.domain.notice import Notice, QuietHours
 from modelshelf.domain.task import Priority
@@ -105,7 +105,7 @@ class Bureau:
         while files.get(number) is None:
             name = b"%d.ckpt" % self.shelf.store.database.rows("SELECT count(*) FROM files")[0][0]
             files.add(NewFile("loras", name, fingerprint, self.shelf.clock.now(), Priority.REST))
-        files.record_header(number, Header(Format.PICKLE, Verdict.BROKEN))
+        files.record_header(number, Header(Format.PICKLE, Verdict.BROKEN, pickle_verdict=PickleVerdict.DANGEROUS))
 
     def go_round(self, seconds: float = 0) -> list[str]:
         """Let time pass and go round; gives the subjects of all messages so far."""

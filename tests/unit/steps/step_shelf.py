@@ -24,6 +24,7 @@ from modelshelf.steps.fetch_previews import FetchPreviews
 from modelshelf.steps.hash_file import HashFile
 from modelshelf.steps.identify_content import IdentifyContent
 from modelshelf.steps.inspect_file import InspectFile
+from modelshelf.steps.match_weights import MatchWeights
 from modelshelf.steps.place import Place
 from modelshelf.steps.render_gallery import RenderGallery
 from modelshelf.steps.render_page import RenderPage
@@ -80,6 +81,10 @@ class FreeReins:
         """Read here."""
         return function(*args, **options)
 
+    def read_narrowly(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:
+        """Read here too."""
+        return function(*args, **options)
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -92,13 +97,15 @@ class Snapshot:
 class StepShelf:
     """One folder, `loras`, to begin with; all that steps and workers need stands around it."""
 
-    def __init__(self, root: Path, civitai: CivitaiStandIn | None = None) -> None:
-        """`root` gets the state and a directory per folder; without `civitai` nothing may go out."""
+    def __init__(
+        self, root: Path, civitai: CivitaiStandIn | None = None, settings: ClientSettings | None = None
+    ) -> None:
+        """`root` gets the state and a directory per folder; without `civitai` or `settings` nothing may go out."""
         self.root = root
         self.clock = FakeClock()
         self.store = Store.open(root / "state" / "modelshelf.db")
         self.places: dict[str, Place] = {}
-        self.client = CivitaiClient(_settings(civitai), self.clock, self.clock.sleep)
+        self.client = CivitaiClient(settings or _settings(civitai), self.clock, self.clock.sleep)
         self.reins = FreeReins()
         self.fatal: list[StoreError] = []
         self.steps = self._steps()
@@ -123,8 +130,9 @@ class StepShelf:
             HashFile(store, places, clock),
             WriteSidecars(store, places, clock),
             CarrySidecars(store, places),
-            IdentifyContent(store, client, clock),
-            EnrichModel(store, client, clock),
+            IdentifyContent(store, client, clock, chance=lambda: 0.0),
+            EnrichModel(store, client, clock, chance=lambda: 0.0),
+            MatchWeights(store, client, clock),
             FetchPreviews(store, places, client, clock),
             RenderPage(store, places),
             RenderGallery(store, places),
@@ -210,7 +218,7 @@ class StepShelf:
         """Give all that could have changed."""
         names = [row["name"] for row in self.store.database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {name: [tuple(row) for row in self.store.database.rows(f"SELECT * FROM {name}")] for name in names}
-        rows["folders"] = [row[:-1] for row in rows["folders"]]  # but for when it was scanned last
+        rows["folders"] = [row[:7] + row[8:] for row in rows["folders"]]  # but for when it was scanned last
         rows.pop("sqlite_sequence", None)
         paths = [path for place in self.places.values() for path in place.root.rglob("*") if path.is_file()]
         stats = {str(path): path.stat() for path in paths}

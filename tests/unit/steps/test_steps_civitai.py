@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelshelf.domain.content import Match
 from modelshelf.domain.fact import Field, Source
 from modelshelf.domain.output import ImagesOutput, Output
 from modelshelf.domain.task import TaskKind
 from modelshelf.errors import CivitaiUnavailable, FileGone
-from modelshelf.steps.identify_content import body_to_keep
+from modelshelf.steps.matched import body_to_keep
 from modelshelf.steps.step import Done, Failed
 from tests import builders
 from tests.fakes import civitai_moods as moods
@@ -39,13 +41,16 @@ def done(outcomes: list[Any]) -> Done[Any]:
     return outcome
 
 
-def test_a_hit_is_followed_and_owes_no_lookup(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:
+def test_a_hit_is_followed_and_asked_for_again_in_a_month(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
     version_id = introduce(civitai, CONTENT, "Known")
     outcome = done(shelf.perform(TaskKind.IDENTIFY_CONTENT, content.id))
     assert outcome.is_followed
     assert shelf.record([outcome]) == []
     known = shelf.content("model.safetensors")
-    assert (known.version_id, known.next_lookup_at, known.lookup_count) == (version_id, None, 1)
+    assert (known.version_id, known.lookup_count, known.matched_by) == (version_id, 1, Match.FILE)
+    assert known.next_lookup_at == shelf.clock.now() + timedelta(days=30)
     assert shelf.description("model.safetensors").text(Field.NAME) == "Known"
 
 
@@ -67,21 +72,23 @@ def test_a_miss_takes_nothing_away_from_what_is_known(
     assert shelf.description("model.safetensors").text(Field.NAME) == "Taken down later"
 
 
-def test_a_known_content_asked_for_again_has_its_model_asked_for_again(
+def test_a_known_content_that_a_person_asks_for_again_has_its_model_and_its_picture_asked_for_again(
     shelf: StepShelf, civitai: CivitaiStandIn, content: Content
 ) -> None:
     introduce(civitai, CONTENT, "Known")
     shelf.do(TaskKind.IDENTIFY_CONTENT, content.id)
-    (again,) = shelf.do(TaskKind.IDENTIFY_CONTENT, content.id)
+    again, picture = shelf.do(TaskKind.IDENTIFY_CONTENT, content.id, is_forced=True)
     assert (again.kind, again.is_forced) == (TaskKind.ENRICH_MODEL, True)
+    assert picture.kind is TaskKind.FETCH_PREVIEWS
 
 
 def test_a_server_that_is_unavailable_fails_the_whole_batch(
     shelf: StepShelf, civitai: CivitaiStandIn, content: Content
 ) -> None:
     civitai.mood_for = lambda _: moods.crashed
-    with pytest.raises(CivitaiUnavailable):
-        shelf.perform(TaskKind.IDENTIFY_CONTENT, content.id)
+    (outcome,) = shelf.perform(TaskKind.IDENTIFY_CONTENT, content.id)
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, CivitaiUnavailable)
 
 
 def test_a_content_that_is_not_known_is_forgotten(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
@@ -90,20 +97,20 @@ def test_a_content_that_is_not_known_is_forgotten(shelf: StepShelf, civitai: Civ
     assert isinstance(outcome.error, FileGone)
 
 
-def test_many_contents_are_one_request(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
+def test_many_contents_are_two_requests(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
     for number in range(5):
         introduce(civitai, builders.lora(number), f"Known {number}")
         shelf.put(f"{number}.safetensors", builders.lora(number))
         shelf.read(f"{number}.safetensors")
     shelf.do(TaskKind.IDENTIFY_CONTENT, *(shelf.content(f"{number}.safetensors").id for number in range(5)))
-    assert len(civitai.requests) == 1
+    assert len(civitai.requests) == 2
     kept = shelf.store.remote.version_body(shelf.content("0.safetensors").version_id or 0)
     assert "https://undefined" not in str(kept)
 
 
 def test_a_body_without_files_is_kept_as_it_came(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:
     introduce(civitai, CONTENT, "Known")
-    version = shelf.client.versions_by_hash([content.hashes.sha256])[content.hashes.sha256]
+    version = shelf.client.versions_by_hash([content.hashes.sha256]).found[content.hashes.sha256].version
     version.body.pop("files")
     version.body.pop("downloadUrl")
     assert body_to_keep(version) == version.body
@@ -130,7 +137,9 @@ def test_a_model_that_is_known_is_not_asked_for_unless_forced(
     outcome = done(shelf.perform(TaskKind.ENRICH_MODEL, 77))
     assert not outcome.is_followed
     assert shelf.record([outcome]) == []
-    assert done(shelf.perform(TaskKind.ENRICH_MODEL, 77, is_forced=True)).is_followed
+    requests = len(civitai.requests)
+    assert not done(shelf.perform(TaskKind.ENRICH_MODEL, 77, is_forced=True)).is_followed
+    assert len(civitai.requests) == requests + 1
 
 
 def test_the_model_knows_better_than_its_version(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:

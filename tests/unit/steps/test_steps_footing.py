@@ -385,7 +385,7 @@ def test_no_picture_is_written_onto_a_mount_point_whose_disk_went_while_it_was_f
     shelf.put("one.safetensors", content)
     shelf.read("one.safetensors")
     shelf.do(TaskKind.IDENTIFY_CONTENT, shelf.content("one.safetensors").id)
-    vanishing(shelf.client.__class__, "picture")
+    vanishing(shelf.client.__class__, "download_image")
     (outcome,) = shelf.perform(TaskKind.FETCH_PREVIEWS, "one.safetensors")
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, FolderOffline)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from modelshelf.domain.fact import Source
 from modelshelf.domain.output import HtmlOutput, MetadataOutput, Output
 from modelshelf.domain.task import TaskKind
 from modelshelf.errors import FileGone
+from modelshelf.sidecars import names
+from modelshelf.sidecars.names import possible_stems
 from modelshelf.steps import beside
 from modelshelf.steps.beside import Surroundings, from_text, stats_of, to_text
 from modelshelf.steps.step import Failed
-from modelshelf.steps.write_sidecars import read_civitai_json
+from modelshelf.steps.testimony import civitai_facts
 from modelshelf.store.entry import Entry
 from tests import builders
-from tests.unit.steps.step_shelf import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +72,8 @@ def test_a_forced_description_owes_the_lookup_again(shelf: StepShelf, model: Pat
     content = shelf.content("model.safetensors")
     shelf.store.contents.record_hit(content.id, 5, shelf.clock.now())
     shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors", is_forced=True)
-    assert shelf.content("model.safetensors").next_lookup_at == shelf.clock.now()
+    (lookup,) = shelf.tasks(TaskKind.IDENTIFY_CONTENT)
+    assert (lookup.subject, lookup.is_forced) == (str(content.id), True)
 
 
 def test_a_content_that_went_meanwhile_owes_nothing(shelf: StepShelf, model: Path) -> None:
@@ -104,21 +107,13 @@ def test_a_file_where_a_directory_should_be_is_a_reason_not_an_end(shelf: StepSh
     assert len(shelf.events("sidecar_not_written")) == 1
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"id": "none"},
-        {"id": None, "modelVersions": []},
-        {"id": 1, "files": [{"hashes": {"SHA256": "F" * 64}}]},
-    ],
-)
-def test_json_that_says_nothing_of_these_bytes_gives_no_fact(body: JsonObject) -> None:
-    assert read_civitai_json(body, sha256(CONTENT)) == []
+@pytest.mark.parametrize("body", [{}, {"id": "none"}, {"id": None, "modelVersions": []}])
+def test_json_that_says_nothing_gives_no_fact(body: JsonObject) -> None:
+    assert civitai_facts(body, None) == []
 
 
-def test_json_without_hashes_is_believed(shelf: StepShelf) -> None:
-    (fact, *_) = read_civitai_json({"id": 1, "modelId": 2}, sha256(CONTENT))
+def test_json_without_hashes_is_believed() -> None:
+    (fact, *_) = civitai_facts({"id": 1, "modelId": 2}, None)
     assert fact.source is Source.CIVITAI_JSON
 
 
@@ -128,6 +123,36 @@ def test_a_directory_is_no_companion(tmp_path: Path) -> None:
     around = Surroundings.of(tmp_path, [b"model.safetensors"])
     assert around.stats_of(b"model").keys() == {"model.txt"}
     assert stats_of(bytes(tmp_path), [b"gone.txt"]) == {}
+
+
+def test_a_name_that_was_written_since_is_found_with_the_others(tmp_path: Path) -> None:
+    for name in ("a.json", "ab.json", "b.json"):
+        (tmp_path / name).touch()
+    around = Surroundings.of(tmp_path, [b"a.safetensors", b"b.safetensors"])
+    (tmp_path / "a.civitai.info").touch()
+    around.note(["a.civitai.info", "a.json"])
+    assert around.companions_of(b"a") == [b"a.civitai.info", b"a.json"]
+    assert around.companions_of(b"b") == [b"b.json"]
+
+
+def test_a_directory_of_thousands_is_not_gone_through_for_each_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 2_000
+    stems = [b"model %d" % number for number in range(count)]
+    listed = frozenset(stem + ending for stem in stems for ending in (b".safetensors", b".json", b".civitai.info"))
+    looked_at: list[bytes] = []
+
+    def counting(name: bytes) -> list[bytes]:
+        looked_at.append(name)
+        return possible_stems(name)
+
+    monkeypatch.setattr(names, "possible_stems", counting)
+    around = Surroundings(tmp_path, listed, frozenset(stems))
+    for stem in stems:
+        assert around.companions_of(stem) == [stem + b".civitai.info", stem + b".json"]
+        around.note([os.fsdecode(stem + b".preview.png")])
+    assert len(looked_at) < 20 * count
 
 
 def test_a_directory_that_cannot_be_listed_is_an_error_with_a_name(tmp_path: Path) -> None:
@@ -166,12 +191,12 @@ def test_pages_and_galleries_can_be_turned_off(html: HtmlOutput, shelf: StepShel
 
 def test_a_page_that_stands_can_be_left_as_it_is(shelf: StepShelf, model: Path) -> None:
     shelf.do(TaskKind.RENDER_PAGE, "model.safetensors")
-    before = shelf.path("model.html").stat()
+    before = shelf.snapshot().files[str(shelf.path("model.html"))]
     shelf.set_output(Output(html=HtmlOutput(is_existing_skipped=True, gallery_title="changed")))
     shelf.put("model.json", json.dumps({"notes": "new words"}))
     write(shelf)
     shelf.do(TaskKind.RENDER_PAGE, "model.safetensors")
-    assert shelf.path("model.html").stat() == before
+    assert shelf.snapshot().files[str(shelf.path("model.html"))] == before
     assert shelf.store.entries.of_folder("loras")[0].has_page
 
 
