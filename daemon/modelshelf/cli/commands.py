@@ -29,14 +29,23 @@ ENTRANCES: Mapping[str, Entrance] = {
     "status": Entrance("status", "status", "Show folders, files by state, what is owed and what runs."),
     "list": Entrance("list", "list_files", "List files; search and filter them."),
     "why": Entrance("why", "why", "Show what is known of a file, from where, and what is owed."),
+    "set": Entrance("set", "set_field", "Say what is true of a file: its name, its trigger words, ..."),
+    "pin": Entrance("pin", "pin", "Say which version on Civitai a file is."),
+    "ignore": Entrance("ignore", "ignore", "Never ask about a file, never write beside it."),
+    "mute": Entrance("mute", "mute", "Tell no more of newer versions of a model."),
+    "duplicates": Entrance("duplicates", "duplicates", "Show files that hold the same."),
     "scan": Entrance("scan", "scan", "Look through folders now."),
     "confirm-missing": Entrance(
         "confirm_missing", "confirm_missing", "Confirm that what vanished from a folder is really gone."
+    ),
+    "undo-sidecar": Entrance(
+        "undo_sidecar", "undo_sidecar", "Bring a sidecar back to what it was before modelshelf changed it."
     ),
     "jobs": Entrance("jobs", "jobs", "List the jobs of the configuration."),
     "job": Entrance("job", "job", "Run a job now."),
     "failures": Entrance("failures", "failures", "Show what failed, why, and when it is tried again."),
     "retry": Entrance("retry", "retry", "Try again at once what failed."),
+    "import": Entrance("import_stablequeue", "importing", "Take over what another program knows."),
     "backups": Entrance("backups", "backups", "List the backups of what is known."),
     "restore": Entrance("restore", "restore", "Put a backup in the place of what is known."),
     "hash": Entrance("hash", "hash_files", "Give the six hashes of any file, as Civitai has them."),

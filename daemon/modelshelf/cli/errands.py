@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from modelshelf.cli.copies import duplicates_json, find_duplicates, group_lines, roots_of, summary_line
 from modelshelf.cli.exits import Exit
 from modelshelf.cli.showing import show_json, show_line
 from modelshelf.cli.status import run_json
@@ -14,12 +15,17 @@ from modelshelf.domain.run import RunStatistics
 from modelshelf.errors import ModelshelfError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from modelshelf.cli.opening import Opening
     from modelshelf.cli.owing import Errand
+    from modelshelf.domain.duplicate import DuplicateGroup
     from modelshelf.domain.run import Run
     from modelshelf.store.store import Store
+
+GROUPS_SHOWN = 10
+"""So many groups of duplicates are told after a scan; the command of that name tells all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +94,20 @@ def report(store: Store, errand: Errand, wishes: Wishes) -> int:
         for hold in store.holds.all()
         if hold.folder_id in errand.folder_ids
     ]
+    duplicates, roots = find_duplicates(store, errand.folder_ids), roots_of(store)
     if wishes.is_json:
         show_json(
             {
                 "folders": [*errand.folder_ids],
                 "is_done": not problems,
                 "statistics": statistics_json(_sum(runs)),
+                "duplicates": duplicates_json(duplicates, roots),
                 "runs": [run_json(run) for run in runs],
                 "problems": [*problems],
             }
         )
     else:
-        for line in summary(_sum(runs)):
+        for line in [*summary(_sum(runs)), *_duplicate_lines(duplicates, roots)]:
             show_line(line)
     if problems:
         raise ModelshelfError(f"not everything could be judged: {'; '.join(problems)}")
@@ -120,6 +128,18 @@ def summary(statistics: RunStatistics) -> list[str]:
     }
     told = [f"- {name}: {text}" for name, text in lines.items() if not text.startswith("0 ")]
     return [f"Scan complete!{found}", *(told or ["- Nothing changed"])]
+
+
+def _duplicate_lines(groups: Sequence[DuplicateGroup], roots: Mapping[str, Path]) -> list[str]:
+    """Tell of the duplicates that free most, by their paths."""
+    if not groups:
+        return []
+    lines = [f"- Duplicates: {summary_line(groups)}"]
+    for group in groups[:GROUPS_SHOWN]:
+        lines += [f"  {line}" for line in group_lines(group, roots)]
+    if len(groups) > GROUPS_SHOWN:
+        lines.append(f"  and {len(groups) - GROUPS_SHOWN} more: modelshelf duplicates")
+    return lines
 
 
 def _sum(runs: Iterable[Run]) -> RunStatistics:

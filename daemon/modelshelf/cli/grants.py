@@ -35,6 +35,8 @@ def directories_written(config: Config) -> list[Path]:
     log_file = config.log_settings().file
     if log_file is not None:
         wanted.add(log_file.path.parent)
+    if config.file.scanner.cache_dir is not None:
+        wanted.add(config.file.scanner.cache_dir)
     return [place for place in sorted(wanted) if not wanted & {*place.parents} and not _is_state(config, place)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,39 +12,61 @@ from modelshelf.domain.fact import Field, Source, choose
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import TaskKind
 from modelshelf.gallery.mark import MARK_REACH_BYTES, is_ours
-from modelshelf.sidecars.names import companions
+from modelshelf.sidecars.mark import EXTENSIONS, without_ours
+from modelshelf.sidecars.names import PREVIEW_SUFFIXES, companions
+from modelshelf.sidecars.reading import is_sidecar_name, read_sidecar
+from modelshelf.steps.picturing import ours_of_version
 from modelshelf.store.reports import Reports
+from modelshelf.store.schedule import Schedule, schedule_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
+    from modelshelf.domain.civitai import Alternate
     from modelshelf.domain.content import Content
+    from modelshelf.domain.decision import Decision
     from modelshelf.domain.fact import Fact
     from modelshelf.domain.header import Header
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
+    from modelshelf.domain.update import Update
     from modelshelf.store.events import Event
     from modelshelf.store.folders import FolderState
     from modelshelf.store.former_files import FormerFile
+    from modelshelf.store.ledger import Writing
     from modelshelf.store.reports import FileState
     from modelshelf.store.store import Store
 
 EVENTS_SHOWN = 10
+EVENTS_LOOKED_AT = 100
 OURS, OURS_CHANGED, NOT_OURS = "ours", "ours, changed since by somebody else", "not ours"
+BOTH_S = "ours and somebody else's"
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A sidecar, picture or page beside the file, and whose it is. `dialect` is what we wrote it as, None where we did not."""
+    """A sidecar, picture or page beside the file, and whose it is.
+
+    `dialect` is what we wrote it as, else the one in which it speaks, None where it is no JSON. `ours` and `others` are its
+    keys, by who wrote their values; `problem` says why it cannot be read.
+    """
 
     path: bytes
     owner: str
     dialect: str | None
+    ours: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Everything about one file. `facts` has for each field the effective fact first, then those that lost to it."""
+    """Everything about one file.
+
+    `facts` has for each field the effective fact first, then those that lost to it. `question` says why what Civitai answered
+    was not believed.
+    """
 
     file: ModelFile
     folder: FolderState
@@ -58,6 +80,12 @@ class Known:
     events: Sequence[Event]
     duplicates: Sequence[ModelFile]
     former: Sequence[FormerFile]
+    decisions: Sequence[Decision]
+    alternates: Sequence[Alternate]
+    updates: Sequence[Update]
+    schedule: Schedule
+    question: str | None
+    last_used_at: datetime | None
 
     @property
     def absolute(self) -> bytes:
@@ -72,6 +100,7 @@ def know(store: Store, file: ModelFile) -> Known:
     twins = store.files.of_content(content.id) if content else []
     folder = store.folders.state(file.folder_id)
     tasks = store.journal.of_file(file.id)
+    schedule = schedule_of(store.database, content.id) if content else Schedule()
     return Known(
         file=file,
         folder=folder,
@@ -85,7 +114,22 @@ def know(store: Store, file: ModelFile) -> Known:
         events=store.events.of_file(file.id, EVENTS_SHOWN),
         duplicates=[each for each in twins if each.id != file.id],
         former=store.files.former(file.folder_id, file.path),
+        decisions=store.decisions.of_content(content.id) if content else (),
+        alternates=store.alternates.of_content(content.id) if content else (),
+        updates=store.updates.all(schedule.model_id) if schedule.model_id is not None else (),
+        schedule=schedule,
+        question=_question(store, file, content),
+        last_used_at=store.claims.last_used_at(file.id),
     )
+
+
+def _question(store: Store, file: ModelFile, content: Content | None) -> str | None:
+    """Give why Civitai's answer was not believed, as it was told when it happened."""
+    if content is None or content.questioned_version_id is None:
+        return None
+    events = store.events.of_file(file.id, EVENTS_LOOKED_AT)
+    reasons = (str(event.details.get("reason")) for event in events if event.name == "match_questioned")
+    return next(reasons, "its size is another")
 
 
 def _by_field(facts: Sequence[Fact]) -> dict[Field, list[Fact]]:
@@ -129,15 +173,41 @@ def _beside(store: Store, folder: FolderState, file: ModelFile) -> list[Beside]:
 
 
 def _owned(store: Store, path: bytes) -> Beside:
-    writing = store.ledger.of(path)
+    beside = _keyed(store, path) if is_sidecar_name(path) else Beside(path, NOT_OURS, None)
+    writing, told = store.ledger.of(path), _told_by_itself(store, path)
+    if beside.ours and beside.others:
+        return replace(beside, owner=BOTH_S, dialect=writing.dialect if writing else beside.dialect)
     if writing is None:
-        return Beside(path, OURS, "page") if _is_our_page(path) else Beside(path, NOT_OURS, None)
+        return replace(beside, owner=OURS, dialect=told) if told else beside
+    is_ours = told is not None or bool(beside.ours) or _is_untouched(path, writing)
+    return replace(beside, owner=OURS if is_ours else OURS_CHANGED, dialect=writing.dialect)
+
+
+def _is_untouched(path: bytes, writing: Writing) -> bool:
     try:
         status = os.lstat(path)
     except OSError:
-        return Beside(path, OURS, writing.dialect)  # it went away since it was listed
-    is_untouched = (status.st_size, status.st_mtime_ns) == (writing.size_bytes, writing.mtime_ns)
-    return Beside(path, OURS if is_untouched else OURS_CHANGED, writing.dialect)
+        return True  # budget: it went away since it was listed, and that it was ours is what we know of it
+    return (status.st_size, status.st_mtime_ns) == (writing.size_bytes, writing.mtime_ns)
+
+
+def _keyed(store: Store, path: bytes) -> Beside:
+    """Tell whose the values in a JSON file are: by its mark and by the ledger."""
+    found = read_sidecar(Path(os.fsdecode(path)))
+    if found is None:
+        return Beside(path, NOT_OURS, None)
+    others = without_ours(found.content, store.ledger.digests_ever(path))
+    ours = tuple(key for key in found.content if key not in others and key != EXTENSIONS)
+    owner = OURS if ours and not others else NOT_OURS
+    return Beside(path, owner, found.dialect.value, ours, tuple(others), found.problem)
+
+
+def _told_by_itself(store: Store, path: bytes) -> str | None:
+    """Give what a page or picture is by its own mark, None where it bears none."""
+    if _is_our_page(path):
+        return "page"
+    is_picture = path.lower().endswith(PREVIEW_SUFFIXES)
+    return "preview" if is_picture and ours_of_version(store, Path(os.fsdecode(path))) else None
 
 
 def _is_our_page(path: bytes) -> bool:

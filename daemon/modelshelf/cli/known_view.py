@@ -1,4 +1,4 @@
-"""How `why` shows what is known of a file: for eyes, and as JSON."""
+"""How `why` shows what is known of a file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from modelshelf.cli.hash import NAMES
+from modelshelf.cli.known_lookups import lookup_pairs
 from modelshelf.cli.showing import show_heading, show_line, show_pairs, show_table
 from modelshelf.cli.status import WORDS_OF_STATES
-from modelshelf.cli.subjects import task_json
-from modelshelf.cli.wording import count_text, moment_json, path_json, size_text, value_text, when_text
+from modelshelf.cli.wording import count_text, size_text, value_text, when_text
 from modelshelf.clock import SystemClock
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from modelshelf.cli.known import Known
+    from modelshelf.cli.known import Beside, Known
     from modelshelf.cli.opening import Opening
+    from modelshelf.domain.decision import Decision
     from modelshelf.domain.fact import Fact
-    from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.store.former_files import FormerFile
-    from modelshelf.store.store import Store
 
 
 def show_known(opening: Opening, known: Known) -> None:
@@ -40,12 +39,12 @@ def show_known(opening: Opening, known: Known) -> None:
     if known.facts:
         show_heading("Values")
         show_table(("field", "value", "source", "others said"), [_fact_row(facts) for facts in known.facts.values()])
+    if known.decisions:
+        show_heading("Decided")
+        show_table(("what", "value", "by", "when"), [_decision_row(each, now) for each in known.decisions])
     if known.beside:
         show_heading("Beside it")
-        show_table(
-            ("file", "whose", "written as"),
-            [(readable(os.path.basename(each.path)), each.owner, each.dialect or "-") for each in known.beside],
-        )
+        show_table(("file", "whose", "what", "keys of ours", "of others"), [_beside_row(each) for each in known.beside])
     _show_owed(opening, known, now)
     if known.duplicates:
         show_heading(f"The same bytes in {count_text(len(known.duplicates), 'other file', 'other files')}")
@@ -69,6 +68,8 @@ def _head(known: Known, now: datetime) -> list[tuple[str, str]]:
         ("size", f"{size_text(file.fingerprint.size_bytes)} ({file.fingerprint.size_bytes} bytes)"),
         ("first seen", when_text(file.first_seen_at, now)),
     ]
+    if known.last_used_at is not None:
+        pairs.append(("last used", when_text(known.last_used_at, now)))
     if file.missing_since is not None:
         pairs.append(("missing since", when_text(file.missing_since, now)))
     if file.waiting_reason is not None:
@@ -78,25 +79,34 @@ def _head(known: Known, now: datetime) -> list[tuple[str, str]]:
         pairs.append(("format", f"{header.format}, {header.verdict}{reason}"))
     if header is not None and (header.kind or header.architecture):
         pairs.append(("inside", readable(" for ".join(each for each in (header.kind, header.architecture) if each))))
+    if header is not None and header.pickle_verdict is not None:
+        findings = f": {readable(', '.join(header.pickle_findings))}" if header.pickle_findings else ""
+        pairs.append(("pickles", f"{header.pickle_verdict.replace('_', ' ')}{findings}"))
     if file.hash_skipped_reason is not None:
         pairs.append(("not hashed", readable(file.hash_skipped_reason)))
-    return pairs + _lookup_pairs(known, now)
+    if file.vouched_by is not None:
+        pairs.append(("hashes", f"as {file.vouched_by} told them; the file was not read here"))
+    return pairs + lookup_pairs(known, now)
 
 
-def _lookup_pairs(known: Known, now: datetime) -> list[tuple[str, str]]:
-    content = known.content
-    if content is None:
-        return []
-    if content.version_id is not None:
-        said = f"version {content.version_id}, asked {when_text(content.looked_up_at, now)}"
-    elif content.looked_up_at is not None:
-        said = f"not known there, asked {when_text(content.looked_up_at, now)}"
-    else:
-        said = "not asked yet"
-    pairs = [("on Civitai", said)]
-    if content.next_lookup_at is not None:
-        pairs.append(("asked next", when_text(content.next_lookup_at, now)))
-    return pairs
+def _decision_row(decision: Decision, now: datetime) -> tuple[str, ...]:
+    return (
+        decision.matter,
+        value_text(decision.value),
+        readable(decision.decided_by),
+        when_text(decision.decided_at, now),
+    )
+
+
+def _beside_row(beside: Beside) -> tuple[str, ...]:
+    keys = (
+        ", ".join(readable(key.encode("utf-8", "backslashreplace")) for key in each)
+        for each in (beside.ours, beside.others)
+    )
+    what = beside.dialect or "-"
+    if beside.problem is not None:
+        what = readable(beside.problem)
+    return (readable(os.path.basename(beside.path)), beside.owner, what, *(each or "-" for each in keys))
 
 
 def _fact_row(facts: Sequence[Fact]) -> tuple[str, ...]:
@@ -143,67 +153,3 @@ def _obstacles(opening: Opening, known: Known, now: datetime) -> list[str]:
     if opening.daemon_pid() is None:
         obstacles.append("The daemon does not run.")
     return obstacles
-
-
-def document(store: Store, known: Known) -> JsonObject:
-    """Give everything as JSON."""
-    file, header, content = known.file, known.header, known.content
-    return {
-        "file_id": file.id,
-        **path_json(known.absolute),
-        "folder": known.folder.id,
-        "state": known.state.value,
-        "size_bytes": file.fingerprint.size_bytes,
-        "first_seen_at": moment_json(file.first_seen_at),
-        "missing_since": moment_json(file.missing_since),
-        "waiting_reason": file.waiting_reason,
-        "hash_skipped_reason": file.hash_skipped_reason,
-        "header": None
-        if header is None
-        else {
-            "format": header.format.value,
-            "verdict": header.verdict.value,
-            "reason": header.reason,
-            "kind": header.kind,
-            "architecture": header.architecture,
-        },
-        "hashes": asdict(content.hashes) if content else None,
-        "lookup": None
-        if content is None
-        else {
-            "version_id": content.version_id,
-            "looked_up_at": moment_json(content.looked_up_at),
-            "next_lookup_at": moment_json(content.next_lookup_at),
-        },
-        "fields": [_field_json(facts) for facts in known.facts.values()],
-        "beside": [{**path_json(each.path), "owner": each.owner, "dialect": each.dialect} for each in known.beside],
-        "owed": [task_json(store, task) for task in known.tasks],
-        "owed_without_task": known.derived.value if known.derived else None,
-        "duplicates": [{"folder": each.folder_id, **path_json(each.path)} for each in known.duplicates],
-        "former": [_former_json(each) for each in known.former],
-        "events": [
-            {"event": each.name, "at": moment_json(each.happened_at), "details": each.details} for each in known.events
-        ],
-        "offline_since": moment_json(known.folder.offline_since),
-        "offline_reason": known.folder.offline_reason,
-    }
-
-
-def _former_json(former: FormerFile) -> JsonObject:
-    return {
-        "size_bytes": former.size_bytes,
-        "sha256": former.sha256,
-        "values": {field.value: value for field, value in former.values.items()},
-        "first_seen_at": moment_json(former.first_seen_at),
-        "superseded_at": moment_json(former.superseded_at),
-    }
-
-
-def _field_json(facts: Sequence[Fact]) -> JsonObject:
-    chosen, *lost = facts
-    return {
-        "field": chosen.field.value,
-        "value": chosen.value,
-        "source": chosen.source.value,
-        "others": [{"source": fact.source.value, "value": fact.value} for fact in lost],
-    }

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from modelshelf.store.reports import FileState, Reports
     from modelshelf.store.store import Store
 
-STATES = ("known", "pending", "waiting", "broken", "missing", "unidentified")
-NARROWABLE = frozenset(STATES) - {"known", "pending"}
+STATES = ("known", "pending", "waiting", "broken", "missing", "unidentified", "ignored")
+NARROWABLE = frozenset(STATES) - {"known", "pending", "ignored"}
 """States by which the store can narrow a search; its answer is sorted out once more here."""
 PAGE = 5000
 COLUMNS = ("state", "folder", "path", "size", "name", "type", "base model")
@@ -128,12 +128,18 @@ def _row(found: Found) -> tuple[str, ...]:
     columns = ((Field.NAME, Field.TITLE), (Field.MODEL_TYPE,), (Field.BASE_MODEL, Field.ARCHITECTURE))
     known = [next((entry.values[name] for name in names if name in entry.values), "-") for names in columns]
     return (
-        found.state.value,
+        _standing(found),
         entry.folder_id,
         readable(entry.path),
         size_text(entry.size_bytes),
         *map(value_text, known),
     )
+
+
+def _standing(found: Found) -> str:
+    """Give the state in a word, and what a scan of its pickles found amiss."""
+    pickles = (found.entry.pickle_verdict or "").replace("_", " ")
+    return f"{found.state.value}; pickle {pickles}" if pickles not in {"", "clean"} else found.state.value
 
 
 def _document(found: Found) -> JsonObject:
@@ -148,6 +154,7 @@ def _document(found: Found) -> JsonObject:
         "format": entry.format,
         "verdict": entry.verdict,
         "reason": entry.reason,
+        "pickle_verdict": entry.pickle_verdict,
         "waiting_reason": entry.waiting_reason,
         "missing_since": moment_json(entry.missing_since),
         "first_seen_at": moment_json(entry.first_seen_at),

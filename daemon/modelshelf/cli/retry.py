@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def retry(opening: Opening, task_ids: tuple[int, ...], kind: str | None, *, is_all: bool, is_json: bool) -> None:
     """Try again at once what failed: TASK_IDS as `modelshelf failures` shows them, a --kind, or --all.
 
-    Broken files are read once more with `--kind invalid_format` or `--all`.
+    Broken files are read once more with `--kind invalid_format` or `--all`; Civitai is asked again for what it did not know
+    with `--kind api` or `--all`.
     """
     if sum((bool(task_ids), kind is not None, is_all)) != 1:
         raise click.UsageError("Name ids, or a --kind, or --all.")
@@ -55,6 +56,8 @@ def _bring_back(store: Store, task_ids: tuple[int, ...], kind: FailureKind | Non
         raise UsageError(f"no failure has the id {', '.join(map(str, unknown))}; see modelshelf failures")
     chosen = [task.id for task in failed.values() if not kind or kind_of(task) is kind]
     broken = Reports(store.database).broken() if not task_ids and kind in {None, FailureKind.INVALID_FORMAT} else []
+    now, is_asked = SystemClock().now(), not task_ids and kind in {None, FailureKind.API}
     with store.database.transaction():
         store.files.reset_deep([file.file_id for file in broken], Priority.PERSON)
-        return len(broken) + store.journal.bring_back(task_ids or chosen, SystemClock().now())
+        asked = store.contents.ask_again(now) + store.remote.ask_again(now) if is_asked else 0
+        return len(broken) + asked + store.journal.bring_back(task_ids or chosen, now)

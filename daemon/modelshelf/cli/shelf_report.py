@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.vitals import CIVITAI_STANDING, from_json
 from modelshelf.cli.opening import NothingRecorded, Opening
 from modelshelf.cli.subjects import subject_text, task_json
 from modelshelf.clock import SystemClock
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from modelshelf.civitai.vitals import ApiVitals
     from modelshelf.domain.failure import FailureKind
     from modelshelf.domain.folder import Coverage, Folder
     from modelshelf.domain.jsontypes import JsonObject
@@ -83,7 +85,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class ShelfReport:
-    """Everything that `status` shows; `recorded` is None where nothing is yet, `pid` where nobody is at work."""
+    """Everything that `status` shows; `recorded` is None where nothing is yet, `pid` where nobody is at work.
+
+    `civitai` is how asking goes, None where nobody is at work.
+    """
 
     now: datetime
     pid: int | None
@@ -92,6 +97,7 @@ class ShelfReport:
     is_offline: bool
     folders: Sequence[FolderReport]
     recorded: Recorded | None
+    civitai: ApiVitals | None = None
 
 
 def gather(opening: Opening) -> ShelfReport:
@@ -99,15 +105,18 @@ def gather(opening: Opening) -> ShelfReport:
     now = SystemClock().now()
     folders = opening.config.folders()
     recorded: Recorded | None = None
+    standing: str | None = None
     try:
         with opening.reading() as store:
+            standing = store.standing.get(CIVITAI_STANDING)
             reports = _folder_reports(folders, store)
             recorded = _recorded(opening, store, now)
     except NothingRecorded:
         reports = [FolderReport(folder.id, folder, None, watch_of(folder), {}) for folder in folders]
     pid = opening.daemon_pid()
     vitals, state_room = vitals_of(pid) if pid else None, room_of(opening.state_directory)
-    return ShelfReport(now, pid, vitals, state_room, opening.config.is_offline, reports, recorded)
+    civitai = from_json(standing) if pid is not None else None
+    return ShelfReport(now, pid, vitals, state_room, opening.config.is_offline, reports, recorded, civitai)
 
 
 def room_of(path: Path) -> Room | None:

@@ -53,7 +53,8 @@ def sentence(house: House) -> str:
         if state.id in house.places and state.offline_since is not None
     }
     folders = count_text(len(house.places) - len(away), "folder", "folders")
-    parts = [f"watching {folders}", _owed_text(house), *_given_up(house), *_full(house), *_held(house), *_away(away)]
+    parts = [f"watching {folders}", _owed_text(house), *_given_up(house), *_full(house), *_forbidden(house)]
+    parts += [*_held(house), *_away(away)]
     return "; ".join(parts)
 
 
@@ -72,6 +73,10 @@ def _given_up(house: House) -> list[str]:
 def _full(house: House) -> list[str]:
     is_full = room_at(house.config.state_directory).is_full
     return ["the disk of the state is full, so work waits"] if is_full else []
+
+
+def _forbidden(house: House) -> list[str]:
+    return [readable(each.reason) for each in house.client.vitals().troubles if each.is_forbidden]
 
 
 def _held(house: House) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelshelf import __version__
+from modelshelf.civitai.vitals import EVERY_ENDPOINT
 from modelshelf.cli.exits import Exit
 from modelshelf.cli.opening import Opening, global_options
 from modelshelf.cli.shelf_report import FolderReport, Recorded, ShelfReport, gather
@@ -30,12 +31,12 @@ from modelshelf.watching.poke import is_answered
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.civitai.vitals import ApiVitals, Trouble
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.domain.run import Run
     from modelshelf.shelf.room import Room
     from modelshelf.store.holds import Hold
 
-STATES = ("known", "pending", "waiting", "broken", "missing", "unidentified")
 WORDS_OF_STATES = {
     "known": "known",
     "pending": "metadata pending",
@@ -43,6 +44,7 @@ WORDS_OF_STATES = {
     "broken": "broken",
     "missing": "missing",
     "unidentified": "unidentified",
+    "ignored": "ignored",
 }
 RUNNING_SHOWN = 10
 LIFE_SECONDS = 10.0
@@ -116,9 +118,27 @@ def _show_head(opening: Opening, report: ShelfReport) -> None:
     ]
     if report.is_offline:
         pairs.append(("network", "offline by configuration: nothing is asked of Civitai"))
+    pairs += [("civitai", text) for text in civitai_texts(report.civitai, report.now)]
     if report.recorded is not None:
         pairs.append(("database", _sizes_text(report.recorded)))
     show_pairs(pairs)
+
+
+def civitai_texts(vitals: ApiVitals | None, now: datetime) -> list[str]:
+    """Say what keeps Civitai from being asked, a line each; none where nothing does."""
+    if vitals is None:
+        return []
+    texts = [_trouble_text(each, now) for each in vitals.troubles]
+    if vitals.paused_until is not None and vitals.paused_until > now:
+        texts.append(f"it asked to slow down: nothing is asked until {when_text(vitals.paused_until, now)}")
+    return texts
+
+
+def _trouble_text(trouble: Trouble, now: datetime) -> str:
+    what = "everything" if trouble.endpoint == EVERY_ENDPOINT else trouble.endpoint
+    word = "FORBIDDEN" if trouble.is_forbidden else "not answered"
+    tried = when_text(trouble.asked_again_at, now) + (", or after a restart or reload" if trouble.is_forbidden else "")
+    return f"{readable(what)} {word} since {when_text(trouble.since, now)}: {readable(trouble.reason)}; asked again {tried}"
 
 
 def _sizes_text(recorded: Recorded) -> str:
@@ -181,7 +201,7 @@ def _hold_text(hold: Hold, now: datetime) -> str:
 
 def _show_files(report: ShelfReport) -> None:
     show_heading("Files")
-    totals = dict.fromkeys(STATES, 0)
+    totals = dict.fromkeys(WORDS_OF_STATES, 0)
     for folder in report.folders:
         for state, count in folder.counts.items():
             totals[state.value] += count
@@ -234,6 +254,7 @@ def _document(opening: Opening, report: ShelfReport) -> JsonObject:
         **path_json(opening.state_directory, "state_directory"),
         "state_disk": _room_json(report.state_room),
         "is_offline": report.is_offline,
+        "civitai": _civitai_json(report.civitai),
         "folders": [_folder_json(each) for each in report.folders],
         "is_recorded": report.recorded is not None,
         **(_recorded_json(report.recorded) if report.recorded else NOTHING),
@@ -249,6 +270,27 @@ def _daemon_json(report: ShelfReport) -> JsonObject:
         "memory_bytes": vitals.memory_bytes if vitals else None,
         "threads": vitals.threads if vitals else None,
         "open_files": vitals.open_files if vitals else None,
+    }
+
+
+def _civitai_json(vitals: ApiVitals | None) -> JsonObject | None:
+    if vitals is None:
+        return None
+    troubles: list[JsonValue] = [
+        {
+            "endpoint": each.endpoint,
+            "reason": each.reason,
+            "since": moment_json(each.since),
+            "asked_again_at": moment_json(each.asked_again_at),
+            "is_forbidden": each.is_forbidden,
+        }
+        for each in vitals.troubles
+    ]
+    counts = vitals.counts
+    return {
+        "paused_until": moment_json(vitals.paused_until),
+        "troubles": troubles,
+        "requests": {name: getattr(counts, name) for name in counts.__slots__},
     }
 
 
@@ -276,7 +318,7 @@ def _folder_json(each: FolderReport) -> JsonObject:
         "held_since": moment_json(each.hold.held_since) if each.hold else None,
         "held_files": each.hold.file_count if each.hold else 0,
         "unmounted": [{**path_json(point.path), "since": moment_json(point.lost_since)} for point in each.lost],
-        "files": {name: counts.get(name, 0) for name in STATES},
+        "files": {name: counts.get(name, 0) for name in WORDS_OF_STATES},
     }
 
 

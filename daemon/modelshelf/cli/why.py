@@ -38,7 +38,8 @@ def why(opening: Opening, target: str, *, is_json: bool) -> None:
     For each value it tells the source it came from and what other sources said, then what is owed and when the next try is.
     """
     from modelshelf.cli.known import know  # noqa: PLC0415 -- sqlite_utils comes with the store
-    from modelshelf.cli.known_view import document, show_known  # noqa: PLC0415
+    from modelshelf.cli.known_json import document  # noqa: PLC0415
+    from modelshelf.cli.known_view import show_known  # noqa: PLC0415
 
     with opening.reading() as store:
         found = [know(store, file) for file in find_files(opening, store, target)]

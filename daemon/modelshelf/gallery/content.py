@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelshelf.domain.description import Description
+    from modelshelf.domain.update import Update
 
 VEILED_NSFW_LEVEL = 4
 """From this level on (R, X, XXX and blocked in Civitai's bits) a picture is blurred until someone asks to see it."""
@@ -24,8 +25,19 @@ class CardState(StrEnum):
     OK = "ok"
     BROKEN = "broken"
     INCOMPLETE = "incomplete"
+    DANGEROUS = "dangerous"
     WAITING = "waiting"
     UNIDENTIFIED = "unidentified"
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """How it is known which version on Civitai a model is, and what became of that since. `newer`: versions nobody muted."""
+
+    is_pinned: bool = False
+    is_by_weights: bool = False
+    gone_since: datetime | None = None
+    newer: tuple[Update, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class PageContent:
     previews: tuple[str, ...] = ()
     gallery_href: str | None = None
     is_looked_up: bool = False
+    belief: Belief = field(default_factory=Belief)
     generated_by: str = __version__
 
 

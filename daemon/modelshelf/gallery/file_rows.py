@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from modelshelf.domain.fact import Field
-from modelshelf.domain.header import Format
+from modelshelf.domain.header import Format, PickleVerdict
 from modelshelf.gallery.known import value_text
 from modelshelf.gallery.units import count_text, shortened, size_text, time_text
 
@@ -32,6 +32,12 @@ _FORMATS = {
     Format.EMPTY: "empty",
     Format.BLANK: "nothing but zeros",
     Format.UNKNOWN: "unknown",
+}
+_PICKLES = {
+    PickleVerdict.CLEAN: "no harmful import found",
+    PickleVerdict.SUSPICIOUS: "imports what nobody has judged",
+    PickleVerdict.DANGEROUS: "dangerous: loading it may run any program",
+    PickleVerdict.NOT_SCANNED: "not scanned",
 }
 _DTYPES_LIMIT = 12
 
@@ -69,6 +75,7 @@ def _rows(content: PageContent) -> Iterator[Row]:
 
 def _header_rows(header: Header) -> Iterator[Row]:
     yield "Format", _FORMATS[header.format]
+    yield "Pickles", _PICKLES[header.pickle_verdict] if header.pickle_verdict else ""
     yield "Tensors", f"{header.tensor_count:,}" if header.tensor_count else ""
     yield "Precision", _dtypes(header.dtypes)
     yield "Holds", shortened(header.kind or "", 80)

@@ -27,11 +27,12 @@ _DESIGN = Design("gallery.html", ("colours.css", "gallery.css"), ("copy.js", "ga
 _ATTENTION_LIMIT = 100
 _TEXT_LIMIT = 300
 _WORDS_LIMIT = 100
-_NEEDS_ATTENTION = frozenset({CardState.BROKEN, CardState.INCOMPLETE})
+_NEEDS_ATTENTION = frozenset({CardState.BROKEN, CardState.INCOMPLETE, CardState.DANGEROUS})
 _STATES = {
     CardState.OK: "Identified",
     CardState.BROKEN: "Broken",
     CardState.INCOMPLETE: "Incomplete",
+    CardState.DANGEROUS: "Dangerous",
     CardState.WAITING: "Waiting",
     CardState.UNIDENTIFIED: "Not on Civitai",
 }

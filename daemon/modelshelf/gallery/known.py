@@ -17,8 +17,10 @@ SOURCES = {
     Source.USER: "set by you",
     Source.FORGE: "from Forge JSON",
     Source.CIVITAI_JSON: "from a Civitai sidecar",
+    Source.TOOL_JSON: "from another tool's sidecar",
     Source.EMBEDDED: "from the file itself",
     Source.CIVITAI_API: "from Civitai",
+    Source.STABLEQUEUE: "from StableQueue",
 }
 """Each source in words."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelshelf.domain.fact import Field
+from modelshelf.gallery.belief import belief_badges, belief_notices
 from modelshelf.gallery.document import Design, render_document
 from modelshelf.gallery.file_rows import file_rows, hash_rows
 from modelshelf.gallery.known import known_rows
@@ -34,8 +35,8 @@ def render_page(page: PageContent) -> str:
         "title": shortened(page.title, _NAME_LIMIT),
         "previews": [(name, is_video(name)) for name in page.previews[:_PREVIEWS_LIMIT]],
         "gallery_href": page.gallery_href,
-        "badges": badges(page),
-        "notices": notices(page.description),
+        "badges": (*badges(page), *belief_badges(page.belief)),
+        "notices": (*notices(page.description), *belief_notices(page.belief)),
         "file_rows": file_rows(page),
         "hash_rows": hash_rows(page.description.hashes),
         **_naming(page.description, page.title),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.fact import Field
-from modelshelf.domain.header import Verdict
+from modelshelf.domain.header import PickleVerdict, Verdict
 from modelshelf.gallery.content import VEILED_NSFW_LEVEL
 from modelshelf.gallery.links import version_id
 from modelshelf.gallery.units import shortened
@@ -21,6 +21,19 @@ _REASON_LIMIT = 500
 _VERDICTS = {
     Verdict.BROKEN: "This file is broken",
     Verdict.INCOMPLETE: "This file is incomplete",
+}
+_PICKLES = {
+    PickleVerdict.DANGEROUS: (
+        "Do not load this file",
+        "Its pickles import what can run any program: {}. Delete it, or look for it as safetensors.",
+        "danger",
+    ),
+    PickleVerdict.SUSPICIOUS: (
+        "This file imports what nobody has judged",
+        "Old checkpoints often do; harm is not shown, nor is there proof against it: {}. Prefer safetensors.",
+        "warning",
+    ),
+    PickleVerdict.NOT_SCANNED: ("Not scanned for what loading it runs", "{}. Prefer safetensors.", "warning"),
 }
 
 
@@ -47,7 +60,7 @@ def badges(content: PageContent) -> tuple[Badge, ...]:
 
 
 def notices(description: Description) -> tuple[Notice, ...]:
-    """Give the boxes of a model's page: broken, incomplete, still arriving, not hashed."""
+    """Give the boxes of a model's page: broken, incomplete, not safe to load, still arriving, not hashed."""
     return tuple(_notices(description))
 
 
@@ -61,6 +74,8 @@ def _badges(content: PageContent) -> Iterator[Badge]:
         yield Badge("NSFW", "danger")
     if verdict in _VERDICTS:
         yield Badge(verdict.capitalize(), "danger")
+    if description.header and description.header.pickle_verdict is PickleVerdict.DANGEROUS:
+        yield Badge("Dangerous", "danger")
     if mode := description.text(Field.MODE):
         yield Badge(f"{shortened(mode, 40)} on Civitai", "warning")
     if version_id(description) is None:
@@ -71,6 +86,9 @@ def _notices(description: Description) -> Iterator[Notice]:
     header, file = description.header, description.file
     if header and header.verdict in _VERDICTS:
         yield Notice(_VERDICTS[header.verdict], _reason(header.reason), "danger")
+    if header and header.pickle_verdict in _PICKLES:
+        title, text, tone = _PICKLES[header.pickle_verdict]
+        yield Notice(title, _reason(text.format(", ".join(header.pickle_findings))), tone)
     if file.waiting_reason:
         yield Notice("This file is still being written", _reason(file.waiting_reason), "warning")
     if file.hash_skipped_reason:

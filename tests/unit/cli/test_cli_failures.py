@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelshelf.clock import SystemClock
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, NewTask, TaskKind, TaskState
 from modelshelf.watching.poke import PokeSocket
@@ -135,6 +136,15 @@ def test_one_kind_alone_is_tried_again(failing: CliShelf) -> None:
     assert states(failing)["scan_folder"] == (TaskState.QUEUED, 1)
     assert failing.run("retry", "--kind", "invalid_format", "--json").document["brought_back"] == 1
     assert failing.run("retry", "--kind", "cache", "--json").document["brought_back"] == 0
+
+
+@pytest.mark.parametrize(("arguments", "count"), [(("--all",), 2), (("--kind", "api"), 2), (("--kind", "hash"), 0)])
+def test_what_civitai_did_not_know_is_asked_for_again(shelf: CliShelf, arguments: tuple[str, ...], count: int) -> None:
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        store.contents.record_miss(content_id, THEN, SystemClock().now() + DAY)
+        store.remote.mark_model_absent(70, THEN, SystemClock().now() + DAY)
+    assert shelf.run("retry", *arguments, "--json").document["brought_back"] == count
 
 
 def test_one_failure_alone_is_tried_again_by_its_id(failing: CliShelf) -> None:

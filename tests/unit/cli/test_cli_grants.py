@@ -39,6 +39,7 @@ def written(directory: Path, text: str) -> list[str]:
         ('output: {base_dir: /srv/pages, metadata: {path: "{model_dir}/../json"}}', ["/srv/pages"]),
         ("logging: {file: {directory: /var/log/modelshelf}}", ["/var/log/modelshelf"]),
         ("logging: {file: {directory: /var/lib/modelshelf/logs}}", []),
+        ("scanner: {cache_dir: /var/cache/modelshelf}", ["/var/cache/modelshelf"]),
         ("output: {base_dir: /srv/loras/pages}", []),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from modelshelf.cli import list as list_module
 from modelshelf.domain.fact import Fact, Field, Source
+from modelshelf.domain.header import Format, Header, PickleVerdict, Verdict
 from tests.unit.cli.cli_shelf import THEN, add, add_broken, add_read
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ def test_all_but_missing_files_are_listed_by_name(filled: CliShelf) -> None:
 )
 def test_each_state_finds_its_file_alone(filled: CliShelf, state: str, path: str) -> None:
     assert paths(filled, "--state", state) == [path]
+
+
+def test_files_that_are_ignored_are_found_by_that(filled: CliShelf) -> None:
+    assert paths(filled, "--state", "ignored") == []
+    filled.run("ignore", "oil.safetensors")
+    assert paths(filled, "--state", "ignored") == ["oil.safetensors"]
+    assert paths(filled, "--state", "known") == ["style/ink.safetensors"]
 
 
 def test_files_that_are_known_are_found_by_that(filled: CliShelf) -> None:
@@ -143,3 +151,24 @@ def test_before_anything_is_recorded_it_says_what_to_do(shelf: CliShelf) -> None
     assert answer.code == 1
     assert "nothing is recorded yet" in answer.err
     assert not shelf.state.exists()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [
+        (PickleVerdict.DANGEROUS, "known; pickle dangerous"),
+        (PickleVerdict.NOT_SCANNED, "known; pickle not scanned"),
+        (PickleVerdict.CLEAN, "known "),
+    ],
+)
+def test_what_loading_a_file_may_run_stands_beside_its_state(
+    filled: CliShelf, verdict: PickleVerdict, shown: str
+) -> None:
+    with filled.store() as store:
+        file = store.files.at("loras", b"style/ink.safetensors")
+        assert file is not None
+        store.files.record_header(file.id, Header(Format.PICKLE, Verdict.UNPROVEN, pickle_verdict=verdict))
+        store.entries.refresh([file.id])
+    assert shown in filled.run("list", "ink").out
+    (found,) = filled.run("list", "ink", "--json").document["files"]
+    assert found["pickle_verdict"] == verdict

@@ -20,7 +20,7 @@ def test_contents_are_found_by_the_beginning_of_any_hash_in_any_case(shelf: CliS
         _, second = add_read(store, b"b.safetensors", 2)
         reports = Reports(store.database)
         assert reports.contents_like(hashes(1).sha256) == [first]
-        assert reports.contents_like(hashes(2).blake3) == [second]
+        assert reports.contents_like(hashes(2).blake3 or "") == [second]
         assert reports.contents_like("b0000") == [first, second]
         assert reports.contents_like("%") == []
 

@@ -14,7 +14,7 @@ from modelshelf.config import load_config
 from modelshelf.daemon import House
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, NewTask, TaskKind
-from modelshelf.errors import StoreError
+from modelshelf.errors import CivitaiForbids, StoreError
 from modelshelf.shelf.room import Room
 from modelshelf.store.journal import Journal
 from modelshelf.store.store import Store
@@ -69,6 +69,14 @@ def test_what_is_owed_now_is_counted_and_lookups_are_not_while_there_is_no_netwo
     later = house.clock.now() + timedelta(hours=1)
     house.store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "c", due_at=later)], house.clock.now())
     assert sentence(house) == "watching 5 folders; 2 tasks owed"
+
+
+def test_what_civitai_forbids_is_said(house: House) -> None:
+    house.client._asker._every_endpoint.forbid(CivitaiForbids("civitai.com answered 451: it is blocked in this region"))
+    house.client._asker._breaker("GET models/*")._open("524", 60, is_forbidden=False)
+    assert sentence(house) == (
+        "watching 5 folders; nothing owed; civitai.com answered 451: it is blocked in this region"
+    )
 
 
 def test_what_was_given_up_is_counted(house: House) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.cli import shelf_report
 from modelshelf.cli import status as room
+from modelshelf.domain.decision import IGNORE, Decision
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.folder import Coverage
@@ -52,12 +53,24 @@ def test_files_are_counted_by_state(shelf: CliShelf) -> None:
         add(store, b"growing.safetensors", waiting_reason="its writer has it open")
         add_broken(store, b"broken.safetensors")
         store.files.mark_missing([add(store, b"gone.safetensors")], THEN)
+        _, private = add_read(store, b"private.safetensors", 5)
+        store.decisions.keep(private, Decision(IGNORE, True, "anna", THEN))
+        _, named = add_read(store, b"named.safetensors", 6)
+        store.decisions.keep(named, Decision(Field.NAME, "Mine", "anna", THEN))
     document = shelf.run("status", "--json").document
-    counts = {"known": 2, "pending": 2, "waiting": 1, "broken": 1, "missing": 1, "unidentified": 1}
+    counts = {"known": 3, "pending": 2, "waiting": 1, "broken": 1, "missing": 1, "unidentified": 1, "ignored": 1}
     assert folder(document, "loras")["files"] == counts
     assert folder(document, "checkpoints")["files"] == dict.fromkeys(counts, 0)
     lines = [" ".join(line.split()) for line in shelf.run("status").out.splitlines()]
-    for shown in ("known 2", "metadata pending 2", "not whole yet 1", "broken 1", "missing 1", "unidentified 1"):
+    for shown in (
+        "known 3",
+        "metadata pending 2",
+        "not whole yet 1",
+        "broken 1",
+        "missing 1",
+        "unidentified 1",
+        "ignored 1",
+    ):
         assert shown in lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelshelf.cli import why
+from modelshelf.domain.civitai import Alternate
+from modelshelf.domain.decision import Decision
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.header import Format, Header, PickleVerdict, Verdict
 from modelshelf.domain.model_file import Fingerprint
 from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.domain.update import Access, Update
+from modelshelf.formats.picture_mark import marked as marked_picture
+from modelshelf.sidecars.mark import digest, marked
 from modelshelf.store.ledger import Writing
+from tests import builders
 from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_broken, add_read, hashes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from modelshelf.domain.jsontypes import JsonValue
     from modelshelf.store.store import Store
     from tests.unit.cli.cli_shelf import CliShelf
 
@@ -98,8 +107,8 @@ def test_header_and_all_six_hashes_are_shown(shelf: CliShelf) -> None:
     out = shelf.run("why", "ink.safetensors").out
     assert "safetensors, sound" in out
     assert "LoRA for SDXL" in out
-    for each in (hashes(1).sha256, hashes(1).blake3, hashes(1).autov3 or "", hashes(1).crc32):
-        assert each in out
+    for each in (hashes(1).sha256, hashes(1).blake3, hashes(1).autov3, hashes(1).crc32):
+        assert (each or "?") in out
     assert ask(shelf, "ink.safetensors")["header"]["architecture"] == "SDXL"
 
 
@@ -362,3 +371,183 @@ def test_a_folder_that_does_not_answer_holds_up_no_question_about_another(
         assert ask(shelf, "ink.safetensors")["folder"] == "loras"
     finally:
         let_go.set()
+
+
+# what is believed, and why
+
+
+def pairs(shelf: CliShelf) -> str:
+    """Give the answer with every run of blanks as one."""
+    return " ".join(shelf.run("why", "ink.safetensors").out.split())
+
+
+def content_columns(store: Store, content_id: int, **columns: object) -> None:
+    names = ", ".join(f"{name} = :{name}" for name in columns)
+    store.database.execute(f"UPDATE contents SET {names} WHERE id = :id", {"id": content_id, **columns})
+
+
+@pytest.mark.parametrize(
+    ("columns", "because"),
+    [
+        ({"version_id": 7, "matched_by": "file"}, "it lists these very bytes"),
+        ({"version_id": 7, "matched_by": "weights"}, "it lists the same weights under another header"),
+        ({"version_id": 7, "pinned_version_id": 7}, "a person said so"),
+        ({"version_id": 7}, "an earlier answer said so"),
+        ({}, None),
+    ],
+)
+def test_why_a_version_is_believed_is_told(shelf: CliShelf, columns: dict[str, object], because: str | None) -> None:
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        if columns:
+            content_columns(store, content_id, **columns)
+    assert ask(shelf, "ink.safetensors")["lookup"]["because"] == because
+    assert because is None or f"because {because}" in pairs(shelf)
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({}, "it was not asked yet"),
+        ({"looked_up_at": 1.0, "lookup_count": 1}, "it did not know it"),
+        ({"looked_up_at": 1.0, "lookup_count": 3}, "it did not know it 3 times"),
+        ({"looked_up_at": 1.0, "version_id": 7}, "to see whether it is still there"),
+        ({"looked_up_at": 1.0, "version_id": 7, "absent_since": 1.0}, "a second look tells whether it is gone"),
+        ({"looked_up_at": 1.0, "version_id": 7, "absent_since": 1.0, "gone_since": 1.0}, "to see whether it is back"),
+        ({"looked_up_at": 1.0, "version_id": 7, "pinned_version_id": 8}, "version 8, to which it is pinned"),
+    ],
+)
+def test_why_it_is_asked_about_next_is_told(shelf: CliShelf, columns: dict[str, object], reason: str) -> None:
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        content_columns(store, content_id, next_lookup_at=THEN.timestamp(), **columns)
+    assert reason in ask(shelf, "ink.safetensors")["lookup"]["next_lookup_reason"]
+    assert reason in pairs(shelf)
+
+
+def test_what_people_decided_is_told_with_who_and_when(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        values: dict[str, JsonValue] = {"trained_words": ["a", "b"], "pin": 8, "ignore": True}
+        for matter, value in values.items():
+            store.decisions.keep(content_id, Decision(matter, value, "anna", THEN))
+    out = pairs(shelf)
+    assert "trained_words a, b anna 2026-03-04" in out
+    assert "pinned to version 8; its record has not come yet" in out
+    assert "asked next never: it is ignored" in out
+    found = ask(shelf, "ink.safetensors")
+    assert found["is_ignored"] is True
+    assert found["lookup"]["pinned_version_id"] == 8
+    assert found["decisions"][-1] == {
+        "matter": "trained_words",
+        "value": ["a", "b"],
+        "decided_by": "anna",
+        "decided_at": "2026-03-04T05:06:07.000Z",
+    }
+    assert found["fields"][0] == {"field": "trained_words", "value": ["a", "b"], "source": "user", "others": []}
+
+
+def test_an_answer_that_is_not_believed_is_told_with_its_reason(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        file_id, content_id = add_read(store, b"ink.safetensors", 1)
+        content_columns(store, content_id, questioned_version_id=9)
+        assert "not believed version 9: its size is another" in pairs(shelf)
+        store.events.add("match_questioned", THEN, file_id=file_id, details={"reason": "it lists 5 bytes"})
+    assert "not believed version 9: it lists 5 bytes" in pairs(shelf)
+    assert ask(shelf, "ink.safetensors")["lookup"]["question"] == "it lists 5 bytes"
+
+
+def test_other_versions_with_the_same_bytes_are_told(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        store.alternates.replace(content_id, [Alternate(5, 6, "2024-01-01"), Alternate(7, None, None)])
+    assert "could be too version 5, version 7" in pairs(shelf)
+    assert ask(shelf, "ink.safetensors")["lookup"]["alternates"][0] == {
+        "version_id": 5,
+        "model_id": 6,
+        "published_at": "2024-01-01",
+    }
+
+
+def test_newer_versions_are_told_with_what_they_cost_and_whether_anybody_wants_to_know(shelf: CliShelf) -> None:
+    newer = [
+        Update(6, 8, "v2", "SDXL 1.0", "2024-02-01", is_same_base=True, access=Access.EARLY),
+        Update(6, 9, None, "Pony", "2024-01-01", is_same_base=False, access=Access.FREE),
+    ]
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        store.remote.keep_version(7, 6, {"id": 7}, THEN)
+        content_columns(store, content_id, version_id=7)
+        store.updates.replace(6, newer, THEN)
+        store.updates.mute(6, 9)
+    out = pairs(shelf)
+    assert "newer version 8 v2, the same base model, early access" in out
+    assert "newer version 9, base model Pony, free, muted" in out
+    assert [each["is_muted"] for each in ask(shelf, "ink.safetensors")["updates"]] == [False, True]
+
+
+def test_what_is_gone_from_civitai_is_told_with_its_model(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        _, content_id = add_read(store, b"ink.safetensors", 1)
+        store.remote.keep_version(7, 6, {"id": 7}, THEN)
+        store.remote.keep_model(6, {"id": 6}, THEN)
+        content_columns(store, content_id, version_id=7, absent_since=1.0, next_weights_lookup_at=5.0)
+        store.remote.mark_model_absent(6, THEN, THEN + DAY)
+        out = pairs(shelf)
+        assert "missing there since 1970" in out
+        assert "its model not shown since 2026-03-04" in out
+        assert "asked by its weights 1970" in out
+        content_columns(store, content_id, gone_since=1.0, next_weights_lookup_at=None, weights_looked_up_at=86_400.0)
+        store.remote.mark_model_absent(6, THEN + DAY, THEN + DAY)
+        out = pairs(shelf)
+    assert "gone since 1970" in out
+    assert "its model gone since 2026-03-0" in out
+    assert "its model asked next" in out
+    assert "asked by its weights 1970-01-02" in out
+    found = ask(shelf, "ink.safetensors")["lookup"]
+    assert (found["model_id"], found["gone_since"]) == (6, "1970-01-01T00:00:01.000Z")
+
+
+def test_what_loading_its_pickles_would_run_is_told(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        file_id, _ = add_read(store, b"ink.safetensors", 1)
+        verdict, findings = PickleVerdict.NOT_SCANNED, ("os.system",)
+        header = Header(Format.PICKLE, Verdict.UNPROVEN, pickle_verdict=verdict, pickle_findings=findings)
+        store.files.record_header(file_id, header)
+    assert "pickles not scanned: os.system" in pairs(shelf)
+    assert ask(shelf, "ink.safetensors")["header"]["pickle_findings"] == ["os.system"]
+
+
+def test_whose_the_values_in_a_sidecar_are_is_told_key_by_key(shelf: CliShelf) -> None:
+    model = shelf.put("ink.safetensors")
+    sidecar = model.with_suffix(".json")
+    ours = {"sd version": "SDXL", "activation text": "ink"}
+    with shelf.store() as store:
+        add_read(store, b"ink.safetensors", 1)
+        sidecar.write_text(json.dumps(marked({**ours, "notes": "mine"}, {key: digest(ours[key]) for key in ours})))
+    (beside,) = ask(shelf, "ink.safetensors")["beside"]
+    assert beside["owner"] == "ours and somebody else's"
+    assert (beside["dialect"], beside["ours"], beside["others"]) == ("forge", [*ours], ["notes"])
+    assert "sd version, activation text notes" in pairs(shelf)
+
+
+def test_a_sidecar_that_cannot_be_read_says_why(shelf: CliShelf) -> None:
+    model = shelf.put("ink.safetensors")
+    model.with_suffix(".json").write_text("{broken")
+    with shelf.store() as store:
+        add_read(store, b"ink.safetensors", 1)
+    (beside,) = ask(shelf, "ink.safetensors")["beside"]
+    assert beside["owner"] == "not ours"
+    assert "cannot be read" in beside["problem"]
+    assert "cannot be read" in pairs(shelf)
+
+
+@pytest.mark.parametrize(
+    ("picture", "owner"), [(marked_picture(builders.png(), "version 7"), "ours"), (b"?", "not ours")]
+)
+def test_a_picture_is_ours_by_its_mark_where_the_ledger_forgot_it(shelf: CliShelf, picture: bytes, owner: str) -> None:
+    shelf.put("ink.safetensors")
+    shelf.put("ink.preview.png", picture)
+    with shelf.store() as store:
+        add_read(store, b"ink.safetensors", 1)
+    assert [each["owner"] for each in ask(shelf, "ink.safetensors")["beside"]] == [owner]

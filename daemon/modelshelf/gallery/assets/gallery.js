@@ -7,7 +7,7 @@
     { key: "folder", title: "Folder", unknown: "(top)" },
     { key: "state", title: "Status", unknown: "" },
   ];
-  const ALARMING = ["broken", "incomplete"];
+  const ALARMING = ["broken", "incomplete", "dangerous"];
 
   const find = (id) => document.getElementById(id);
   const { states, cards } = JSON.parse(find("cards").textContent);
