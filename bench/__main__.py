@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bench import drop, idle, startup
+from bench import drop, first_run, idle, request_count, startup
 from bench.stage import BenchStopped, require, scratch
 from bench.table import Row, print_table
 
@@ -32,7 +32,13 @@ class Comparison(Protocol):
 
 
 HASHING = "hashing"
-COMPARISONS: dict[str, Comparison] = {"drop": drop, "idle": idle, "startup": startup}
+COMPARISONS: dict[str, Comparison] = {
+    "drop": drop,
+    "first-run": first_run,
+    "idle": idle,
+    "requests": request_count,
+    "startup": startup,
+}
 
 _FULL_GIB, _QUICK_GIB = 4.0, 0.5
 _MISSING = 2
