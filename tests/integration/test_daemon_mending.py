@@ -302,7 +302,7 @@ def test_a_house_with_a_hung_request_closes_soon_and_counts_no_crash(
 ) -> None:
     answers, asked = threading.Event(), threading.Event()
 
-    def hang(_: object) -> dict[str, object]:
+    def hang(*_: object, **__: object) -> dict[str, object]:
         asked.set()
         answers.wait(60)
         return {}
@@ -327,7 +327,7 @@ def test_a_house_with_a_hung_request_closes_soon_and_counts_no_crash(
 
 def test_a_worker_that_waits_for_its_turn_at_the_server_stops_at_once(house: House) -> None:
     house.open(Doors(has_watch=False, has_calendar=False))
-    pacing = house.client._pacing
+    pacing = house.client._asker._pacing
     for _ in range(100):
         pacing._reserve()
     errors: list[Exception] = []
@@ -342,7 +342,7 @@ def test_a_worker_that_waits_for_its_turn_at_the_server_stops_at_once(house: Hou
     waiting.start()
     house.close()
     waiting.join(5)
-    assert [type(error).__name__ for error in errors] == ["CivitaiUnavailable"]
+    assert [type(error).__name__ for error in errors] == ["NotAsked"]
 
 
 def test_a_journal_that_takes_nothing_back_does_not_keep_the_house_open(

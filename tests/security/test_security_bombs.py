@@ -128,7 +128,7 @@ def test_an_answer_that_unpacks_to_gigabytes_is_no_answer(
     bomb = gzip.compress(bomb) if layers == "gzip, gzip" else bomb
     civitai.mood_for = lambda _: lambda _: Reply(200, bomb, headers={"Content-Encoding": layers})
     with cheap(), pytest.raises(ModelshelfError):
-        shelf.client.model(1)
+        shelf.client.get_model(1)
     shelf.put("model.safetensors", CONTENT)
     with cheap(seconds=10):
         shelf.look_through()
@@ -138,7 +138,7 @@ def test_an_answer_that_unpacks_to_gigabytes_is_no_answer(
 def test_a_record_of_millions_of_empty_lists_is_not_taken_apart(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
     civitai.mood_for = lambda _: lambda _: Reply(200, b'{"id":1,"images":[' + b"[]," * 7_000_000 + b"[]]}")
     with cheap(megabytes=150), pytest.raises(ModelshelfError, match="more values than any record has"):
-        shelf.client.model(1)
+        shelf.client.get_model(1)
 
 
 @pytest.mark.parametrize("text", [b"[" + b"[]," * 5_000_000 + b"[]]", b"[" * 16_000_000])
@@ -179,5 +179,5 @@ def test_a_picture_at_an_inner_address_is_passed_over(
 def test_a_server_that_only_redirects_is_asked_six_times(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
     civitai.mood_for = lambda _: lambda _: Reply(302, b"x" * 1000, headers={"Location": "/again"})
     with pytest.raises(CivitaiUnavailable, match="redirects more than"):
-        shelf.client.model(1)
+        shelf.client.get_model(1)
     assert len(civitai.requests) == 6

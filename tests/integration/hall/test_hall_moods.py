@@ -76,7 +76,7 @@ def test_a_hidden_model_leaves_its_version_known(shelf: StepShelf, civitai: Civi
     shelf.look_through()
     assert shelf.json("asked.civitai.info")["model"]["name"] == "Hidden above"
     model_id = shelf.json("asked.civitai.info")["modelId"]
-    (row,) = shelf.store.database.rows("SELECT absent_since FROM models WHERE id = ?", (model_id,))
+    (row,) = shelf.store.database.rows("SELECT absent_since FROM civitai_models WHERE id = ?", (model_id,))
     assert row["absent_since"] is not None
     assert not shelf.tasks()
 

@@ -209,9 +209,9 @@ def test_replaced_bytes_get_a_picture_of_their_own_unless_the_old_one_is_the_use
     shelf.put("seen.safetensors", CONTENT)
     shelf.look_through()
     picture = shelf.path("seen.preview.png")
-    before = picture.read_bytes()
     if is_touched:
-        picture.write_bytes(before)
+        picture.write_bytes(picture.read_bytes() + b"retouched")
+    before = picture.read_bytes()
     successor = builders.lora(41)
     introduce(civitai, successor, "Successor", images=1)
     shelf.put("seen.safetensors", successor, age_seconds=60)

@@ -57,6 +57,7 @@ class Recorded:
         self.name = f"recorded{number}"
         self.content = builders.lora(1000 + number)
         version["files"][0].setdefault("hashes", {})["SHA256"] = sha256(self.content)
+        version["files"][0]["sizeKB"] = len(self.content) / 1024
 
     @property
     def model_id(self) -> Any:

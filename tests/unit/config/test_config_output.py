@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.domain.output import HtmlOutput, ImagesOutput, MetadataOutput, Output
+from modelshelf.domain.output import HtmlOutput, ImagesOutput, MetadataOutput, Output, SidecarKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +143,49 @@ def test_folders_never_share_a_gallery(load: Load, path: str, expected: str) -> 
 def test_galleries_that_are_not_written_are_not_in_the_way(load: Load) -> None:
     config = load(FOLDERS + "output: {metadata: {html: {gallery_path: /srv/all.html, generate_gallery: false}}}")
     assert config.output_for("ck").html.gallery_path == "/srv/all.html"
+
+
+def test_every_dialect_has_a_switch(load: Load) -> None:
+    output = load(FOLDERS + "output: {sidecars: {lora_manager: true, stability_matrix: true, swarm: true}}")
+    assert output.output_for("lora").kinds == frozenset(SidecarKind)
+    assert load(FOLDERS + "output: {sidecars: {}}").output_for("lora").kinds == Output().kinds
+    only = load(FOLDERS + "output: {sidecars: {forge: false}}").output_for("lora")
+    assert only.kinds == {SidecarKind.CIVITAI_INFO}
+
+
+def test_civitscrapers_json_takes_the_place_of_ours_unless_somebody_says_otherwise(load: Load) -> None:
+    scraper = load(FOLDERS + "output: {sidecars: {civitscraper: true}}").output_for("lora")
+    assert (scraper.metadata, scraper.kinds) == (MetadataOutput(), frozenset())
+    both = load(FOLDERS + "output: {metadata: {}, sidecars: {civitai_info: true}}").output_for("lora")
+    assert both.metadata == MetadataOutput()
+    assert both.kinds == {SidecarKind.CIVITAI_INFO}
+    neither = load(FOLDERS + "output: {metadata: {html: {enabled: false}}, sidecars: {civitscraper: false}}")
+    assert neither.output_for("lora").metadata is None
+    assert neither.output_for("lora").kinds == Output().kinds
+    assert not neither.output_for("lora").html.is_enabled
+
+
+def test_a_job_switches_only_what_it_names(load: Load) -> None:
+    text = (
+        "output: {sidecars: {swarm: true, forge: false}}\n"
+        "jobs: {a: {paths: [lora], output: {sidecars: {lora_manager: true}}}}"
+    )
+    kinds = load(FOLDERS + text).output_for("lora").kinds
+    assert kinds == {SidecarKind.SWARM, SidecarKind.LORA_MANAGER, SidecarKind.CIVITAI_INFO}
+
+
+@pytest.mark.parametrize(
+    ("output", "is_told"),
+    [
+        ("{metadata: {}, sidecars: {forge: true}}", True),
+        ("{metadata: {filename: '{model_name}.swarm.json'}, sidecars: {swarm: true}}", True),
+        ("{metadata: {filename: '{model_name}.civitai.json'}, sidecars: {forge: true, swarm: true}}", False),
+        ("{metadata: {path: '{model_dir}/meta'}, sidecars: {forge: true}}", False),
+        ("{base_dir: elsewhere, metadata: {}, sidecars: {forge: true}}", False),
+        ("{metadata: {}}", False),
+        ("{sidecars: {forge: true}}", False),
+    ],
+)
+def test_two_tools_files_of_one_name_are_told_of(load: Load, output: str, *, is_told: bool) -> None:
+    warnings = [each for each in load(FOLDERS + f"output: {output}").warnings if "the same name" in each]
+    assert bool(warnings) is is_told
