@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.entries import remote_files
+from modelshelf.civitai.lenient import as_list, as_object
 from modelshelf.civitai.payload import parse_version
 from modelshelf.domain.civitai import Sibling
 from modelshelf.domain.update import Access, Update
@@ -30,7 +32,9 @@ def note_updates(store: Store, model_id: int, now: datetime) -> None:
     if model is None:
         return
     shelf = _on_shelf(store, model)
-    fresh = store.updates.replace(model_id, newer_versions(model, shelf, now) if shelf else [], now)
+    newer = newer_versions(model, shelf, now) if shelf else []
+    missing = [each for each in newer if not _is_here(store, model, each.version_id)]
+    fresh = store.updates.replace(model_id, missing, now)
     if not fresh:
         return
     file = store.files.of_model(model_id)[0]
@@ -39,6 +43,14 @@ def note_updates(store: Store, model_id: int, now: datetime) -> None:
         reason = ", ".join(each for each in (update.name, update.base_model, update.access.value) if each)
         details: JsonObject = {"model_id": model_id, "version_id": update.version_id, "reason": reason}
         store.events.add("update_available", now, file_id=file.id, details=details)
+
+
+def _is_here(store: Store, model: Model, version_id: int) -> bool:
+    """Tell whether a file of this version is on the shelf already, though nobody has asked yet what it is."""
+    bodies = [each for each in as_list(model.body.get("modelVersions")) if as_object(each).get("id") == version_id]
+    files = [file for body in bodies for file in remote_files(as_object(body).get("files"), version_id)]
+    contents = [content for file in files for content in store.contents.find(file.hashes.get("SHA256", ""))]
+    return any(store.files.of_content(content.id) for content in contents)
 
 
 def newer_versions(model: Model, shelf: Sequence[Sibling], now: datetime) -> list[Update]:

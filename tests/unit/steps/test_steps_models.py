@@ -141,6 +141,20 @@ def test_a_newer_version_is_told_of_once(shelf: StepShelf, civitai: CivitaiStand
     assert len(shelf.events("update_available")) == 2
 
 
+def test_a_newer_version_that_lies_on_the_shelf_unasked_for_is_no_news(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    newer = publish(civitai, 2, 3)
+    shelf.put("newer.safetensors", builders.lora(2))
+    shelf.read("newer.safetensors")
+    ask(shelf)
+    assert updates(shelf) == {}
+    (shelf.root / "loras" / "newer.safetensors").unlink()
+    shelf.scan()
+    ask(shelf, is_forced=True)
+    assert updates(shelf).keys() == {newer}
+
+
 def test_what_is_muted_is_remembered_and_not_told(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:
     shelf.store.updates.mute(MODEL)
     newer = publish(civitai, 2, 2)
