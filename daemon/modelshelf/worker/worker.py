@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -231,9 +232,10 @@ class Worker(threading.Thread):
             store.journal.settle(each.task for each in done)
             store.journal.add(new + successors(store, followed, now), now)
             chance = random.random()  # noqa: S311  # jitter, not a secret; one for all, so that they are tried together again
-            for outcome in outcomes:
-                if isinstance(outcome, Failed):
-                    self._record_failure(outcome, chance)
+            failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+            alike = Counter(id(each.error) for each in failed)
+            for each in failed:
+                self._record_failure(each, chance, alike.pop(id(each.error), 0))
             if any(outcome.task.kind is TaskKind.SCAN_FOLDER and outcome.task.run_id for outcome in outcomes):
                 self._end_runs()
 
@@ -244,7 +246,8 @@ class Worker(threading.Thread):
                 log.info("job_ended", job=run.job_name, run=run.id)
                 store.events.add("job_ended", now, details={"job": run.job_name, "run": run.id})
 
-    def _record_failure(self, failed: Failed, chance: float) -> None:
+    def _record_failure(self, failed: Failed, chance: float, alike: int) -> None:
+        """Write down what follows; one error that so many tasks of the batch are `alike` in is told once, then with 0."""
         task, error, now = failed.task, failed.error, self._hall.clock.now()
         if isinstance(error, StoreError):
             raise error  # no fault of the task
@@ -262,7 +265,9 @@ class Worker(threading.Thread):
                 if isinstance(error, FileChanged):
                     journal.add(self._second_look(task), now)
                 journal.retry_at(task, due_at, str(error), kind, now)
-                log.warning("task_put_off", kind=task.kind, subject=task.subject, reason=str(error), due_at=str(due_at))
+                if alike:
+                    facts = {"kind": task.kind, "subject": task.subject, "reason": str(error), "due_at": str(due_at)}
+                    log.warning("task_put_off", **facts, tasks=alike)
 
     def _forget(self, task: Task) -> None:
         """Strike a task out, unless it would only come back: a file that is read until a scan has found it missing.

@@ -19,6 +19,7 @@ from modelshelf.worker import worker as room
 from modelshelf.worker.reins import ScanReins, WorkerReins
 from modelshelf.worker.worker import Worker
 from tests import builders
+from tests.logged import logged
 from tests.unit.steps.step_shelf import TRAITS
 from tests.waiting import wait_until
 
@@ -135,6 +136,18 @@ def test_what_fails_together_is_tried_together_again(shelf: StepShelf) -> None:
     desk(shelf).turn()
     assert len({task.due_at for task in shelf.tasks()}) == 1
     assert len(shelf.tasks()) == 3
+
+
+def test_what_fails_for_one_reason_is_told_once_with_how_many_there_are(shelf: StepShelf) -> None:
+    (first, *_) = owe(shelf, "a.safetensors", "b.safetensors", "c.safetensors")
+    outage = TransientError("the server is away")
+    own = TransientError("something of its own")
+    shelf.steps[KIND] = ScriptedStep(KIND, lambda task, _: Failed(task, own if task.subject == str(first) else outage))
+    with logged() as events:
+        desk(shelf).turn()
+    told = [(each["reason"], each["tasks"]) for each in events if each["event"] == "task_put_off"]
+    assert told == [("something of its own", 1), ("the server is away", 2)]
+    assert all(task.last_error for task in shelf.tasks())
 
 
 def test_what_is_given_up_is_kept_for_a_person_and_counted(shelf: StepShelf) -> None:
