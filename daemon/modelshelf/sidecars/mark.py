@@ -88,13 +88,14 @@ def without_ours(content: JsonObject, ledger: Digests) -> JsonObject:
 
 
 def marked(content: JsonObject, digests: Mapping[str, str], weights: str | None = None) -> JsonObject:
-    """Give the content with our mark, which names the weights described; unmarked where something else holds its place."""
+    """Give the content with our mark at its end, which names the weights described; unmarked where its place is taken."""
     extensions = content.get(EXTENSIONS, {})
     if not isinstance(extensions, dict) or not isinstance(extensions.get(OURS, {}), dict):
         return content
     mark: JsonObject = {"version": FORMAT_VERSION, "wrote": dict(sorted(digests.items()))}
     mark |= {"of": weights} if weights is not None else {}
-    return {**content, EXTENSIONS: {**extensions, OURS: mark}}
+    others = {key: value for key, value in content.items() if key != EXTENSIONS}
+    return {**others, EXTENSIONS: {**extensions, OURS: mark}}
 
 
 def _mark(content: JsonObject) -> JsonObject | None:

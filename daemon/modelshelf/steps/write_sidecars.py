@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
 from modelshelf.domain.failure import FailureKind
-from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
 from modelshelf.files import create_file, read_limited, remove_file, replace_file
 from modelshelf.logs import get_log
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelshelf.clock import Clock
+    from modelshelf.domain.content import Content
     from modelshelf.domain.description import Description
     from modelshelf.domain.fact import Fact
     from modelshelf.domain.model_file import ModelFile
@@ -55,6 +56,9 @@ EVENTS_LOOKED_AT = 20
 BARRING = {errno.EACCES, errno.EPERM}
 BARRED_DELAY = timedelta(minutes=10)
 """Where permission is missing it is tried again, ever more rarely, and `failures` shows it; a read-only mount is a choice."""
+
+WRITTEN_AFTER = timedelta(seconds=30)
+"""So long what nobody waits for waits for Civitai's first answer, where there is anything else to do meanwhile."""
 
 LEFT_AS_IT_IS = "a person undid what was written here: it is left alone until undo-sidecar takes that back"
 FRESH = timedelta(hours=1)
@@ -79,6 +83,7 @@ class Beside:
     preview: bytes | None
     refusals: tuple[Refusal, ...]
     is_lookup_wanted: bool
+    is_early: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,8 @@ class WriteSidecars:
         file, place = present_file(self.store, self.places, task)
         if is_foreign(file) or awaits_its_sidecars(self.store, file):
             return Done(task, None, is_followed=False)
-        return Done(task, self._describe(task, file, place, listed))
+        beside = self._describe(task, file, place, listed)
+        return Done(task, beside, is_followed=not beside.is_early)
 
     def _describe(self, task: Task, file: ModelFile, place: Place, listed: dict[Path, Surroundings]) -> Beside:
         path = place.locate(file)
@@ -110,7 +116,9 @@ class WriteSidecars:
         found = read_beside(path.parent, [os.fsencode(name) for name in stats])
         facts = self._facts(file, place, found)
         description = describe(self.store, file, facts)
-        refusals = self._write(description, place, found, stats)
+        is_lookup_wanted = self._is_lookup_wanted(task, place, description)
+        is_early = is_lookup_wanted and self._is_early(task, file)
+        refusals = [] if is_early else self._write(description, place, found, stats)
         around.note(stats)
         pictures = shown_pictures(place, file, [os.fsencode(name) for name in stats])
         return Beside(
@@ -119,7 +127,8 @@ class WriteSidecars:
             stats,
             relative_to_folder(place, pictures[0]) if pictures else None,
             tuple(refusals),
-            self._is_lookup_wanted(task, place, description),
+            is_lookup_wanted,
+            is_early,
         )
 
     def _write(
@@ -204,6 +213,18 @@ class WriteSidecars:
                 return None
         return read_limited(plan.path, LARGEST_BYTES)[0]
 
+    def _is_early(self, task: Task, file: ModelFile) -> bool:
+        """Tell whether a first look-up will be owed, and nobody waits: then all is written at once, after the answer."""
+        content = self.store.contents.get(file.content_id) if file.content_id is not None else None
+        if content is None or task.is_forced or task.priority >= Priority.DROP:
+            return False
+        is_owed_already = content.next_lookup_at is not None
+        return not is_owed_already and self._is_unasked(content)
+
+    def _is_unasked(self, content: Content) -> bool:
+        is_unknown = content.version_id is None and content.looked_up_at is None
+        return is_unknown and not self.store.decisions.is_ignored(content.id)
+
     def _is_lookup_wanted(self, task: Task, place: Place, description: Description) -> bool:
         if description.header is None or not description.header.is_readable:
             return False
@@ -216,7 +237,12 @@ class WriteSidecars:
         for task, beside in found:
             self._record_one(task, beside)
         self.store.entries.refresh([beside.file.id for _, beside in found])
-        return []
+        due_at = self.clock.now() + WRITTEN_AFTER
+        return [
+            NewTask(self.kind, task.subject, priority=task.priority, due_at=due_at, run_id=task.run_id)
+            for task, beside in found
+            if beside.is_early
+        ]
 
     def _record_one(self, task: Task, beside: Beside) -> None:
         file = beside.file
@@ -246,12 +272,12 @@ class WriteSidecars:
 
     def _owe_lookup(self, content_id: int, task: Task) -> None:
         content = self.store.contents.get(content_id)
-        if content is None or self.store.decisions.is_ignored(content_id):
+        if content is None:
             return
-        if task.is_forced:
+        if task.is_forced and not self.store.decisions.is_ignored(content_id):
             lookup = NewTask(TaskKind.IDENTIFY_CONTENT, str(content_id), priority=task.priority, is_forced=True)
             self.store.journal.add([lookup], self.clock.now())
-        elif content.version_id is None and content.looked_up_at is None:
+        elif self._is_unasked(content):
             self.store.contents.owe_lookup(content_id, self.clock.now())
 
 

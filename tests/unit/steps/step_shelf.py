@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
 from modelshelf.domain.folder import Folder
 from modelshelf.domain.output import Output
-from modelshelf.domain.task import Lane, NewTask, Task, TaskKind, TaskState
+from modelshelf.domain.task import Lane, NewTask, Priority, Task, TaskKind, TaskState
 from modelshelf.shelf.devices import DeviceTraits
 from modelshelf.shelf.intake import Intake
 from modelshelf.shelf.presence import ground_of
@@ -227,11 +227,11 @@ class StepShelf:
     # the work
 
     def task(self, kind: TaskKind, subject: object, path: bytes = b"", **details: Any) -> Task:
-        """Give a task that stands in no journal; a file may be named instead of numbered."""
+        """Give a task that stands in no journal, as urgent as a drop; a file may be named instead of numbered."""
         if isinstance(subject, str) and "." in subject:
             subject = self.file(subject).id
         now = self.clock.now()
-        return Task(0, kind, str(subject), path, TaskState.RUNNING, details.pop("priority", 10), now, now, **details)
+        return Task(0, kind, str(subject), path, TaskState.RUNNING, details.pop("priority", Priority.DROP), now, now, **details)
 
     def perform(self, kind: TaskKind, *subjects: object, path: bytes = b"", **details: Any) -> list[Outcome[Any]]:
         """Do the slow half of a step."""

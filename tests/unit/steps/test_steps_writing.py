@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelshelf.domain.fact import Source
 from modelshelf.domain.output import HtmlOutput, MetadataOutput, Output
-from modelshelf.domain.task import TaskKind
+from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.errors import FileGone
 from modelshelf.sidecars import names
 from modelshelf.sidecars.names import possible_stems
@@ -49,6 +50,26 @@ def test_a_file_describes_itself_before_any_server_answers(shelf: StepShelf, mod
     assert shelf.json("model.json")["description"] == "words"
     assert not shelf.path("model.civitai.info").exists()
     assert shelf.content("model.safetensors").next_lookup_at == shelf.clock.now()
+
+
+def test_what_nobody_waits_for_is_written_once_when_civitai_was_asked_or_soon_without_it(
+    shelf: StepShelf, model: Path
+) -> None:
+    (later,) = shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors", priority=Priority.CHANGED)
+    assert not shelf.path("model.json").exists()
+    assert shelf.content("model.safetensors").next_lookup_at == shelf.clock.now()
+    assert (later.kind, later.subject) == (TaskKind.WRITE_SIDECARS, str(shelf.file("model.safetensors").id))
+    assert (later.priority, later.due_at) == (Priority.CHANGED, shelf.clock.now() + timedelta(seconds=30))
+    assert not shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors", priority=Priority.CHANGED)
+    assert shelf.json("model.json")["description"] == "words"
+
+
+def test_what_is_never_asked_for_is_written_at_once(shelf: StepShelf, model: Path) -> None:
+    content_id = shelf.content("model.safetensors").id
+    shelf.store.contents.record_hit(content_id, 5, shelf.clock.now())
+    shelf.store.database.execute("UPDATE contents SET looked_up_at = NULL, next_lookup_at = NULL")
+    assert not shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors", priority=Priority.REST)
+    assert shelf.path("model.json").exists()
 
 
 def test_what_stands_beside_is_remembered_with_what_we_wrote(shelf: StepShelf, model: Path) -> None:
