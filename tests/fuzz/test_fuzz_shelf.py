@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EVERY = 4
 CHANCE = re.compile("/(cut|lie|flip|shuffle)-")
 ASKING = 15
-ROUNDS = 3
+ROUNDS = 12
 DAY = 86_400.0
 LARGEST_BYTES = 300_000
 SMALL_BYTES = 20_000

@@ -138,9 +138,12 @@ def test_ctrl_c_leaves_the_rest_noted_and_the_lock_free(shelf: Shelf) -> None:
         big.write(len(header).to_bytes(8, "little") + header)
         big.truncate(8 + len(header) + (1 << 40))
     with shelf.start("scan", "--wait") as process:
-        wait_until(lambda: any(task["step"] == "hash_file" for task in shelf.ask("status")["running"]))
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        try:
+            wait_until(lambda: any(task["step"] == "hash_file" for task in shelf.ask("status")["running"]), timeout=90)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "what is left stays noted" in err
     status = shelf.ask("status")
