@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from modelshelf.sidecars.mark import EXTENSIONS, is_marked
+from modelshelf.sidecars.mark import EXTENSIONS, is_marked, wrote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def _is_stability_matrix(root: JsonObject) -> bool:
 
 
 def _is_lora_manager(root: JsonObject) -> bool:
-    return root.keys() >= {"file_path", "model_name", "file_name"}
+    return root.keys() | wrote(root).keys() >= {"file_path", "model_name", "file_name"}
 
 
 def _is_rgthree(root: JsonObject) -> bool:
@@ -100,7 +100,8 @@ def _is_comfy_workflow(root: JsonObject) -> bool:
 
 def _is_plain_forge(root: JsonObject) -> bool:
     """Tell a checkpoint's Forge file by having nothing else, and our own whatever a person has added to it."""
-    return root.keys() <= _PLAIN_FORGE_KEYS or is_marked(root)
+    told = wrote(root).keys() if is_marked(root) else root.keys()
+    return told <= _FORGE_KEYS | _PLAIN_FORGE_KEYS
 
 
 _IN_ORDER: tuple[tuple[Dialect, Callable[[JsonObject], bool]], ...] = (

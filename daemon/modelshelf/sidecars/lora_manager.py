@@ -35,7 +35,10 @@ _DIALECTS = frozenset({Dialect.LORA_MANAGER, Dialect.EMPTY})
 _SUB_TYPES = {"Checkpoint": "checkpoint", "TextualInversion": "embedding"}
 _NO_TIPS = "{}"
 _LONGEST_TIPS_CHARACTERS = 10_000
-_FILLABLE = frozenset({"base_model", "civitai", "tags", "modelDescription", "usage_tips", "autov3", "metadata_source"})
+_FROM_CIVITAI = frozenset({"civitai", "modelDescription", "metadata_source"})
+_FILLABLE = _FROM_CIVITAI | {"base_model", "tags", "usage_tips", "autov3"}
+_ANSWERED = _FROM_CIVITAI | {"from_civitai", "model_name", "base_model", "tags", "usage_tips"}
+_SETTLED = frozenset({"file_path", "file_name"})
 
 
 def compose(description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
@@ -44,8 +47,17 @@ def compose(description: Description, existing: FoundSidecar | None, ours: Diges
         return Planned()
     if existing is not None and (reason := _other_subject(existing.content, description, ours)):
         return Planned(refusal=f"the file there speaks of {reason}: it was left alone")
-    values = _required(description, description.hashes, description.path) | _optional(description, description.hashes)
-    wanted = Wanted(storable_object(values), _LAYOUT, description.weights, says_nothing=_says_nothing)
+    required = _required(description, description.hashes, description.path)
+    values = required | _optional(description, description.hashes)
+    kept = _kept(existing.content, description, ours) if existing is not None else frozenset()
+    wanted = Wanted(
+        storable_object({key: value for key, value in values.items() if key not in kept}),
+        _LAYOUT,
+        description.weights,
+        required=required.keys(),
+        settled=_SETTLED,
+        says_nothing=_says_nothing,
+    )
     return merged_into(existing, wanted, _DIALECTS, ours)
 
 
@@ -78,6 +90,20 @@ def _other_subject(content: JsonObject, description: Description, ours: Digests)
     if linked is not None and version and linked != version.id and not is_ours(content, "civitai", ours):
         return "another version"
     return None
+
+
+def _kept(content: JsonObject, description: Description, ours: Digests) -> frozenset[str]:
+    """Give the keys that are left as they are.
+
+    Nothing is said of Civitai where LoRA-Manager has found that the model is not there, nor of a hash that is still missing.
+    What we said with Civitai's answer stays where we have no answer any more, as with an empty store.
+    """
+    is_elsewhere = content.get("from_civitai") is False and not is_ours(content, "from_civitai", ours)
+    is_forgotten = description.version is None and bool(content.get("civitai")) and is_ours(content, "civitai", ours)
+    is_unhashed = "sha256" in content and not content["sha256"]
+    kept = _FROM_CIVITAI if is_elsewhere else frozenset()
+    kept |= _ANSWERED & content.keys() if is_forgotten else frozenset()
+    return kept | {"hash_status"} if is_unhashed else kept
 
 
 def _required(description: Description, hashes: Hashes, path: Path) -> JsonObject:

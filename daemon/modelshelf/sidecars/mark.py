@@ -1,6 +1,7 @@
 """Our mark in a sidecar: which of its values modelshelf wrote, so that none of them ever comes back as a fact.
 
-`extensions.modelshelf` holds a digest per key. A value that a person edits has another digest from then on and is theirs.
+`extensions.modelshelf` holds a digest per key. A value that a person edits has another digest from then on and is theirs, also
+one that we wrote there long ago: the ledger, which remembers more than the last writing, counts only where the mark is missing.
 Civitai Helper keeps its own notes under `extensions` too; every tool that reads these files ignores what it does not know.
 """
 
@@ -62,25 +63,23 @@ def weights_described(content: JsonObject) -> str | None:
 
 
 def is_ours(content: JsonObject, key: str, ledger: Digests) -> bool:
-    """Tell whether the value of a key is one that we wrote, by the mark in the file or by the ledger."""
-    found = digest(content[key])
-    return found == wrote(content).get(key) or found in ledger.get(key, ())
+    """Tell whether the value of a key is one that we wrote, by the mark in the file, or by the ledger where it has none."""
+    return digest(content[key]) in _ours(content, ledger).get(key, ())
 
 
 def without_ours(content: JsonObject, ledger: Digests) -> JsonObject:
     """Give what others have put into a file: its content without our mark and without every value that we wrote."""
-    by_mark = wrote(content)
+    ours = _ours(content, ledger)
 
     def is_ours_at(key: str, value: JsonValue) -> bool:
-        found = digest(value)
-        return found == by_mark.get(key) or found in ledger.get(key, ())
+        return digest(value) in ours.get(key, ())
 
     theirs: JsonObject = {}
     for key, value in _unmarked(content).items():
         if is_ours_at(key, value):
             continue
         left = value
-        if isinstance(value, dict) and (key in by_mark or key in ledger):
+        if isinstance(value, dict) and key in ours:
             left = {inner: each for inner, each in value.items() if not is_ours_at(f"{key}/{inner}", each)}
         if left or not value:
             theirs[key] = left
@@ -96,6 +95,10 @@ def marked(content: JsonObject, digests: Mapping[str, str], weights: str | None 
     mark |= {"of": weights} if weights is not None else {}
     others = {key: value for key, value in content.items() if key != EXTENSIONS}
     return {**others, EXTENSIONS: {**extensions, OURS: mark}}
+
+
+def _ours(content: JsonObject, ledger: Digests) -> Digests:
+    return {key: (value,) for key, value in wrote(content).items()} if is_marked(content) else ledger
 
 
 def _mark(content: JsonObject) -> JsonObject | None:

@@ -35,6 +35,8 @@ MODEL_TYPES = {
 _FORMATS = ("SafeTensor", "PickleTensor", "Diffusers", "GGUF", "Other")
 _LAYOUT = Layout(indent=None, is_ascii=False)
 _DIALECTS = frozenset({Dialect.STABILITY_MATRIX, Dialect.EMPTY})
+_REQUIRED = frozenset({"Hashes"})
+_SETTLED = frozenset({"ImportedAt"})
 _LARGEST_NUMBER = 2**31 - 1
 _VERSION_KEYS = {
     "name": "VersionName",
@@ -53,10 +55,20 @@ def compose(description: Description, existing: FoundSidecar | None, ours: Diges
         return Planned()
     if version is None or not (_is_fit(version.id) and _is_fit(version.model_id)):
         return _with_hashes(existing, hashes, description.weights, ours)
+    if existing is not None and not _is_civitais(existing.content):
+        return Planned(refusal="a file for a model from elsewhere than Civitai is there: it was left alone")
     if existing is not None and _is_of_another(existing.content, version, ours):
         return Planned(refusal="a file for another version is there: it was left alone")
     values = storable_object(_values(description, version, hashes))
-    wanted = Wanted(values, _LAYOUT, description.weights, is_whole=True, says_nothing=_says_nothing)
+    wanted = Wanted(
+        values,
+        _LAYOUT,
+        description.weights,
+        is_whole=True,
+        required=_REQUIRED,
+        settled=_SETTLED,
+        says_nothing=_says_nothing,
+    )
     return merged_into(existing, wanted, _DIALECTS, ours)
 
 
@@ -65,7 +77,7 @@ def answer_in(theirs: JsonObject, content: JsonObject) -> JsonObject:
 
     `theirs` is the part of the content that is not ours; the ids say of what it speaks.
     """
-    if content.get("Source", FROM_CIVITAI) not in (FROM_CIVITAI, None) or not theirs.keys() & _ANSWERED:
+    if not _is_civitais(content) or not theirs.keys() & _ANSWERED:
         return {}
     kind = theirs.get("ModelType")
     model = known({ours: theirs.get(name) for ours, name in _MODEL_KEYS.items()})
@@ -86,8 +98,12 @@ def _with_hashes(existing: FoundSidecar | None, hashes: Hashes, weights: str | N
     """Plan nothing but what Stability Matrix cannot do without, and only into a file that is there."""
     if existing is None or existing.dialect is not Dialect.STABILITY_MATRIX:
         return Planned()
-    wanted = Wanted({"Hashes": _hashes(hashes)}, _LAYOUT, weights, says_nothing=_says_nothing)
+    wanted = Wanted({"Hashes": _hashes(hashes)}, _LAYOUT, weights, required=_REQUIRED, says_nothing=_says_nothing)
     return merged_into(existing, wanted, _DIALECTS, ours)
+
+
+def _is_civitais(content: JsonObject) -> bool:
+    return content.get("Source") in (FROM_CIVITAI, None)
 
 
 def _is_of_another(content: JsonObject, version: ModelVersion, ours: Digests) -> bool:

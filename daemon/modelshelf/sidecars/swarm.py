@@ -1,8 +1,8 @@
 """`<stem>.swarm.json` as SwarmUI keeps it: the `modelspec.*` metadata that it does not put into the model's own header.
 
-It lies over the header, key by key, so only what the header does not say is written. SwarmUI fails on a list or an object
-where it wants text, and on a `modelspec.resolution` that is no size; `architecture` decides how it loads the model, so that
-is its own to say.
+It lies over the header, key by key, and what a person edits in SwarmUI stands in the header: so only what the header does not
+say is written, and goes once it does. SwarmUI fails on a list or an object where it wants text, and on a `modelspec.resolution`
+that is no size; `architecture` decides how it loads the model, so that is its own to say.
 """
 
 from __future__ import annotations
@@ -36,9 +36,13 @@ _OWN = frozenset({Source.EMBEDDED, Source.TOOL_JSON})
 
 def compose(description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
     """Plan the file where somebody knows more than the header says."""
-    values = known(storable_object(_values(description)))
-    wanted = Wanted(values, _LAYOUT, description.weights, says_nothing=_says_nothing)
-    return merged_into(existing, wanted, _DIALECTS, ours) if values else Planned()
+    embedded = description.header.metadata if description.header is not None else {}
+    told = known(storable_object(_values(description)))
+    said = {key for key, value in embedded.items() if is_known(value)}
+    values = {key: value for key, value in told.items() if key not in said}
+    wanted = Wanted(values, _LAYOUT, description.weights, withdrawn=said, says_nothing=_says_nothing)
+    is_there = existing is not None and existing.dialect is Dialect.SWARM
+    return merged_into(existing, wanted, _DIALECTS, ours) if values or is_there else Planned()
 
 
 def facts(content: JsonObject) -> list[Fact]:

@@ -49,7 +49,10 @@ class Telling:
         return ", ".join(filter(None, (str(each or "").strip(" ,") for each in found)))
 
     def prose(self) -> str:
-        """Give the description as plain text."""
+        """Give the description as plain text; nothing lesser in its place where it is not to be told."""
+        described = self.description.facts.get(Field.DESCRIPTION)
+        if described is not None and described.source in self.own:
+            return ""
         return plain_text(self.text(Field.DESCRIPTION) or self.text(Field.VERSION_DESCRIPTION) or "")
 
     def weight(self) -> float | None:

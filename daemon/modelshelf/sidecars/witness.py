@@ -31,7 +31,6 @@ MOST_NAMES = 2_000
 _CIVITAI = frozenset({Dialect.CIVITAI_VERSION, Dialect.CIVITSCRAPER, Dialect.CIVITAI_MODEL})
 _IDENTITY = ("id", "modelId")
 _HEX = re.compile(r"[0-9A-F]{8,64}")
-_FULL_CHARACTERS = 64
 _AUTOV3_CHARACTERS = 12
 
 
@@ -52,14 +51,16 @@ class Witness:
     def speaks_of(self, hashes: Hashes | None) -> bool | None:
         """Tell whether it names these bytes, or the weights in them; None where it names none, or not enough to tell.
 
-        Only whole hashes contradict: weights under an edited header have another one, but the same AutoV3.
+        Weights under an edited header have other hashes, but the same AutoV3. A hash of a kind that we have not, and AutoV1
+        and CRC32, which are too short, contradict nothing.
         """
         if hashes is None or not self.hashes:
             return None
-        if not self.hashes.isdisjoint(names_of(hashes)):
+        own = names_of(hashes)
+        if not self.hashes.isdisjoint(own):
             return True
-        is_whole = any(len(each) == _FULL_CHARACTERS for each in self.hashes)
-        return False if is_whole else None
+        lengths = {len(each) for each in own}
+        return False if any(len(each) in lengths for each in self.hashes) else None
 
     def contradicts(self, version_id: int | None) -> bool:
         """Tell whether it names versions, and not this one, as which a person knows the bytes."""

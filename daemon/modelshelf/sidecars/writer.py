@@ -59,14 +59,20 @@ class Layout:
 class Wanted:
     """What we have to say in a file.
 
-    `weights` is the hash of what it is said of. `is_whole`: nothing else, so what we said before and say no more goes.
-    `says_nothing` tells which values of others are only placeholders that may be filled.
+    `weights` is the hash of what it is said of. `is_whole`: nothing else, so what we said before and say no more goes; as do
+    keys that are `withdrawn`. `required` are those without which the file is worth nothing: they return when they are lost.
+    `settled` are those of which another modelshelf on the same folder says something else: only the one whose ledger has a
+    value refreshes it, or the two would rewrite one file for ever. `says_nothing` tells which values of others are only
+    placeholders that may be filled.
     """
 
     values: JsonObject
     layout: Layout
     weights: str | None = None
     is_whole: bool = False
+    withdrawn: Collection[str] = ()
+    required: Collection[str] = ()
+    settled: Collection[str] = ()
     says_nothing: Callable[[str, JsonValue], bool] = lambda _key, _value: False
 
 
@@ -76,7 +82,7 @@ def merged(wanted: Wanted, existing: JsonObject, ours: Digests) -> Planned:
     A key is ours to write if it is absent, holds what we wrote, or holds a placeholder; but not if we wrote it once and a
     person has removed or emptied it since.
     """
-    gone = {key for key in existing if wanted.is_whole and _is_stale(existing, key, wanted, ours)}
+    gone = {key for key in existing if _is_stale(existing, key, wanted, ours)}
     result = {key: value for key, value in existing.items() if key not in gone}
     result |= {key: value for key, value in wanted.values.items() if _is_free(existing, key, wanted, ours)}
     if result == existing:
@@ -114,15 +120,22 @@ def _is_only_ours(existing: FoundSidecar, ours: Digests) -> bool:
 
 
 def _is_stale(existing: JsonObject, key: str, wanted: Wanted, ours: Digests) -> bool:
-    return key != mark.EXTENSIONS and key not in wanted.values and mark.is_ours(existing, key, ours)
+    if key == mark.EXTENSIONS or key in wanted.values:
+        return False
+    return (wanted.is_whole or key in wanted.withdrawn) and mark.is_ours(existing, key, ours)
 
 
 def _is_free(existing: JsonObject, key: str, wanted: Wanted, ours: Digests) -> bool:
     if key not in existing:
-        return key not in mark.wrote(existing)
-    if mark.is_ours(existing, key, ours):
+        return key in wanted.required or key not in mark.wrote(existing)
+    if _is_refreshed(existing, key, wanted, ours):
         return True
     return wanted.says_nothing(key, existing[key]) and key not in _written_keys(existing, ours)
+
+
+def _is_refreshed(existing: JsonObject, key: str, wanted: Wanted, ours: Digests) -> bool:
+    is_here = key not in wanted.settled or mark.digest(existing[key]) in ours.get(key, ())
+    return is_here and mark.is_ours(existing, key, ours)
 
 
 def _written_keys(existing: JsonObject, ours: Digests) -> Collection[str]:
@@ -141,4 +154,4 @@ def _written(existing: JsonObject, result: JsonObject, wanted: Wanted, ours: Dig
     """Give the keys whose values will be ours."""
     keys = result.keys() - {mark.EXTENSIONS}
     same = {key for key in keys & existing.keys() if mark.digest(existing[key]) == mark.digest(result[key])}
-    return {key for key in same if mark.is_ours(existing, key, ours)} | ((keys - same) & wanted.values.keys())
+    return {key for key in same if _is_refreshed(existing, key, wanted, ours)} | ((keys - same) & wanted.values.keys())

@@ -57,6 +57,15 @@ def test_our_own_forge_file_is_known_whatever_a_person_adds() -> None:
     assert classify(marked({"description": "x", "rating": 5}, {})) is Dialect.FORGE
 
 
+def test_a_file_of_ours_that_lost_a_key_keeps_the_dialect_in_which_we_wrote_it() -> None:
+    manager = marked({"file_path": "/a", "file_name": "a"}, {"file_path": "1", "file_name": "2", "model_name": "3"})
+    assert classify(manager) is Dialect.LORA_MANAGER
+    assert (
+        classify(marked({"ModelName": "Foo", "notes": "mine"}, {"ModelName": "1", "Hashes": "2"})) is not Dialect.FORGE
+    )
+    assert classify(marked({"rating": 5}, {"description": "1", "sd version": "2"})) is Dialect.FORGE
+
+
 def test_recorded_answers_are_told_apart(recordings: Path) -> None:
     told = {
         folder: {classify(json.loads(each.read_bytes())) for each in (recordings / "civitai" / folder).glob("*.json")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelshelf.domain.civitai import RemoteFile
-from modelshelf.domain.fact import Field, Source
+from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.hashes import EMPTY_AUTOV3
+from modelshelf.domain.header import Format, Header, Verdict
 from modelshelf.domain.output import Output, SidecarKind, Spot
 from modelshelf.sidecars import lora_manager, mark, stability_matrix, swarm
 from modelshelf.sidecars.plan import plan_sidecars, sidecar_paths
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.civitai import ModelVersion
     from modelshelf.domain.description import Description
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
+    from modelshelf.sidecars.mark import Digests
     from modelshelf.sidecars.writer import Planned, Writer
 
 MODEL = Path("/models/loras/foo.v2.safetensors")
@@ -46,7 +49,8 @@ VALUES: dict[Field, JsonValue] = {
 def known(values: dict[Field, JsonValue] | None = None, **details: Any) -> Description:
     """Describe a hashed file that Civitai knows."""
     found = {"version": version(), "model": model(), "hashes": HASHES, **details}
-    return replace(describe(VALUES if values is None else values, **found), path=MODEL)
+    place = {key: found.pop(key) for key in ("path", "file") if key in found}
+    return replace(describe(VALUES if values is None else values, **found), **{"path": MODEL, **place})
 
 
 KNOWN = known()
@@ -175,6 +179,34 @@ def test_a_file_of_ours_for_lora_manager_follows_its_bytes() -> None:
     assert spoken(wrote(lora_manager, edited, ours).content)["sha256"] == "e5" * 32
 
 
+@pytest.mark.parametrize("key", ["model_name", "sha256", "preview_url"])
+def test_a_key_that_lora_manager_requires_returns_when_it_is_lost(key: str) -> None:
+    ours = loaded(wrote(lora_manager).content) | {"notes": "mine"}
+    after = loaded(wrote(lora_manager, existing={name: value for name, value in ours.items() if name != key}).content)
+    assert after == {**ours, mark.EXTENSIONS: after[mark.EXTENSIONS]}
+    OWNERS[SidecarKind.LORA_MANAGER](json.dumps(after).encode())
+
+
+def test_what_lora_manager_did_not_find_on_civitai_is_not_said_to_be_there() -> None:
+    lost = THEIR_MANAGER | {"from_civitai": False, "civitai_deleted": True, "metadata_source": None}
+    after = spoken(wrote(lora_manager, existing=lost).content)
+    told = ("from_civitai", "civitai_deleted", "metadata_source", "civitai")
+    assert {key: after[key] for key in told} == {key: lost[key] for key in told}
+    assert "modelDescription" not in after
+    assert after["base_model"] == "SDXL 1.0"
+
+
+def test_what_was_said_of_civitais_answer_stays_where_there_is_none_any_more() -> None:
+    ours = loaded(wrote(lora_manager).content)
+    assert wrote(lora_manager, known({}, version=None, model=None), ours).content is None
+
+
+def test_a_missing_hash_is_not_said_to_be_complete() -> None:
+    after = spoken(wrote(lora_manager, existing=THEIR_MANAGER | {"sha256": ""}).content)
+    assert after["sha256"] == ""
+    assert "hash_status" not in after
+
+
 def test_new_weights_leave_lora_manager_a_whole_file_with_what_a_person_added() -> None:
     ours = loaded(wrote(lora_manager).content) | {"notes": "mine", "favorite": True}
     path = MODEL.with_name("foo.v2.metadata.json")
@@ -230,6 +262,20 @@ def test_a_file_of_stability_matrix_for_another_version_is_left_alone() -> None:
     assert "another version" in str(planned.refusal)
 
 
+@pytest.mark.parametrize("source", [1, 2, "Civitai"])
+def test_a_model_that_stability_matrix_has_from_elsewhere_gets_nothing_of_civitais(source: JsonValue) -> None:
+    planned = wrote(stability_matrix, existing={"ModelName": "4x", "ModelId": None, "Hashes": {}, "Source": source})
+    assert planned.content is None
+    assert "elsewhere" in str(planned.refusal)
+
+
+def test_the_hashes_without_which_stability_matrix_fails_return_when_they_are_lost() -> None:
+    ours = loaded(wrote(stability_matrix).content)
+    fewer = {key: value for key, value in ours.items() if key not in {"Hashes", "Tags"}}
+    after = spoken(wrote(stability_matrix, existing=fewer).content)
+    assert after == {key: value for key, value in ours.items() if key not in {"Tags", mark.EXTENSIONS}}
+
+
 def test_hashes_are_put_into_a_file_of_stability_matrix_even_where_civitai_knows_nothing() -> None:
     unknown = known({}, version=None)
     assert wrote(stability_matrix, unknown).content is None
@@ -240,7 +286,38 @@ def test_hashes_are_put_into_a_file_of_stability_matrix_even_where_civitai_knows
 # SwarmUI
 
 
+def with_header(description: Description, **metadata: JsonValue) -> Description:
+    """Give the description of a file with `modelspec.*` in its header."""
+    stated = {f"modelspec.{key}": value for key, value in metadata.items()}
+    return replace(description, header=Header(Format.SAFETENSORS, Verdict.SOUND, metadata=stated))
+
+
 def test_swarmui_is_told_what_the_header_does_not_say() -> None:
+    header = {"title": "A person's", "trigger_phrase": "theirs", "tags": "theirs", "author": " ", "license": "x"}
+    after = spoken(wrote(swarm, with_header(KNOWN, **header)).content)
+    assert after.keys() == {f"modelspec.{key}" for key in ("author", "description", "date", "lora_default_weight")}
+    assert wrote(swarm, with_header(known({Field.NAME: "x"}), title="A person's")).content is None
+
+
+def test_what_swarmui_was_told_goes_when_the_header_says_it() -> None:
+    ours = loaded(wrote(swarm).content) | {"modelspec.author": "edited"}
+    after = spoken(wrote(swarm, with_header(KNOWN, title="A person's", author="A person"), ours).content)
+    assert "modelspec.title" not in after
+    assert after["modelspec.author"] == "edited"
+    alone = loaded(wrote(swarm, known({Field.NAME: "x"})).content)
+    assert spoken(wrote(swarm, with_header(known({}), title="A person's"), alone).content) == {}
+
+
+def test_nothing_lesser_is_told_in_place_of_the_headers_own_description() -> None:
+    facts = {
+        **KNOWN.facts,
+        Field.DESCRIPTION: Fact(Field.DESCRIPTION, Source.EMBEDDED, "of the header"),
+        Field.VERSION_DESCRIPTION: Fact(Field.VERSION_DESCRIPTION, Source.CIVITAI_API, "of this version"),
+    }
+    assert "modelspec.description" not in spoken(wrote(swarm, replace(KNOWN, facts=facts)).content)
+
+
+def test_swarmui_is_told_all_that_is_known_where_the_header_says_nothing() -> None:
     assert spoken(wrote(swarm).content) == {
         "modelspec.title": "Foo é",
         "modelspec.author": "anna",
@@ -293,6 +370,39 @@ def test_what_was_written_is_not_written_again_and_what_was_removed_stays_remove
     key = min(ours.keys() - {mark.EXTENSIONS, "ModelName", "file_path", "file_name", "model_name"})
     without = {name: value for name, value in ours.items() if name != key}
     assert wrote(writer, existing=without).content is None
+
+
+ELSEWHERE = replace(
+    KNOWN,
+    path=Path("/mnt/other.safetensors"),
+    file=replace(KNOWN.file, first_seen_at=KNOWN.file.first_seen_at + timedelta(days=1)),
+)
+
+
+@pytest.mark.parametrize("writer", [lora_manager, stability_matrix])
+def test_two_shelves_that_see_a_folder_otherwise_do_not_write_by_turns(writer: Writer) -> None:
+    ours = loaded(wrote(writer).content)
+    assert wrote(writer, ELSEWHERE, ours).content is None
+    other = known({**VALUES, Field.TAGS: ["later"]}, path=ELSEWHERE.path, file=ELSEWHERE.file)
+    settled = {key for key in ("file_path", "file_name", "ImportedAt") if key in ours}
+    planned = wrote(writer, other, ours)
+    after = loaded(planned.content)
+    assert {key: after[key] for key in settled} == {key: ours[key] for key in settled}
+    assert planned.digests.keys().isdisjoint(settled)
+    assert mark.without_ours(after, {}) == {}
+    assert writer.compose(other, unwritten(Path("foo.json"), after), ledger_of(planned)).content is None
+
+
+@pytest.mark.parametrize("writer", [lora_manager, stability_matrix])
+def test_the_shelf_that_wrote_a_file_keeps_it_current(writer: Writer) -> None:
+    planned = wrote(writer)
+    after = writer.compose(ELSEWHERE, unwritten(Path("foo.json"), loaded(planned.content)), ledger_of(planned))
+    assert spoken(after.content) == spoken(wrote(writer, ELSEWHERE).content)
+
+
+def ledger_of(planned: Planned) -> Digests:
+    """Give what the ledger knows after one writing."""
+    return {key: [value] for key, value in planned.digests.items()}
 
 
 def test_of_an_object_in_which_one_value_was_changed_that_value_is_theirs() -> None:

@@ -54,10 +54,20 @@ def test_a_nonsense_mark_claims_nothing() -> None:
     assert mark.wrote({"extensions": {"modelshelf": "yes"}}) == {}
 
 
-def test_a_value_is_ours_by_mark_or_by_ledger() -> None:
-    content = marked({"a": 1}) | {"b": 2, "c": 3}
+def test_a_value_is_ours_by_the_mark_or_by_the_ledger_where_there_is_none() -> None:
+    content: JsonObject = {"a": 1, "b": 2}
     ledger = {"b": {mark.digest(2)}}
-    assert [mark.is_ours(content, key, ledger) for key in "abc"] == [True, True, False]
+    assert [mark.is_ours(content, key, ledger) for key in "ab"] == [False, True]
+    assert [mark.is_ours(marked({"a": 1}) | {"b": 2}, key, ledger) for key in "ab"] == [True, False]
+
+
+def test_what_we_wrote_before_last_is_a_persons_who_types_it_again() -> None:
+    content = marked({"a": {"x": "new", "y": 1}, "b": "new"}) | {"a": {"x": "old", "y": 1}, "b": "old"}
+    ledger = {"a/x": {mark.digest("old"), mark.digest("new")}, "b": {mark.digest("old"), mark.digest("new")}}
+    assert not mark.is_ours(content, "b", ledger)
+    assert mark.without_ours(marked({"b": "new"}) | {"b": "old"}, ledger) == {"b": "old"}
+    inner = mark.marked({"a": {"x": "old", "y": 1}}, mark.digests({"a": {"x": "new", "y": 1}}))
+    assert mark.without_ours(inner, ledger) == {"a": {"x": "old"}}
 
 
 def test_what_a_person_keeps_in_the_place_of_our_mark_stays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,9 +131,15 @@ def test_bytes_are_named_by_any_of_their_hashes(content: JsonObject) -> None:
     assert hear(content).speaks_of(HASHES) is True
 
 
-def test_another_whole_hash_contradicts_and_a_short_one_proves_nothing() -> None:
-    assert hear(MANAGER | {"sha256": "f" * 64}).speaks_of(HASHES) is False
-    assert hear(MANAGER | {"autov3": "f" * 12}).speaks_of(HASHES) is None
+@pytest.mark.parametrize("named", [{"SHA256": "F" * 64}, {"AutoV2": "F" * 10}, {"AutoV3": "f" * 12, "CRC32": "C3" * 4}])
+def test_another_hash_of_a_kind_that_is_known_contradicts(named: JsonObject) -> None:
+    assert hear(version_body(files=[{"hashes": named}])).speaks_of(HASHES) is False
+
+
+def test_what_is_too_short_and_what_cannot_be_compared_proves_nothing() -> None:
+    assert hear(version_body(files=[{"hashes": {"AutoV1": "F" * 8, "CRC32": "F" * 8}}])).speaks_of(HASHES) is None
+    assert hear(MANAGER | {"autov3": "f" * 12}).speaks_of(replace(HASHES, autov3=None)) is None
+    assert hear(MANAGER | {"autov3": "f" * 12}).speaks_of(replace(HASHES, autov3=EMPTY_AUTOV3)) is None
     assert hear(MANAGER | {"sha256": "no hash"}).speaks_of(HASHES) is None
     assert hear(MANAGER | {"sha256": "f" * 64}).speaks_of(None) is None
 
