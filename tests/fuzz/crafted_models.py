@@ -10,6 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from tests import builders
+from tests.fuzz.crafted_zips import two_faced_zips
 from tests.fuzz.mutations import cut, flipped, lied, named, shuffled
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def model_cases() -> Iterator[Case]:
     yield from named("crafted", "gguf", _gguf_headers())
     yield from _zips()
     yield from named("crafted", "pickle", _zip_lies())
+    yield from named("two-faced", "pickle", two_faced_zips().items())
     yield from _others()
 
 

@@ -25,6 +25,7 @@ from modelshelf.formats.pickle_stream import PickleStream, can_begin_pickle, fol
 from modelshelf.formats.pickle_tensors import is_hypernetwork, tensor_shapes
 from modelshelf.formats.pickles import TORCH_EXTENSIONS, ZIP_MAGICS, is_pickle
 from modelshelf.formats.regular_file import RegularFile, opened
+from modelshelf.formats.zip_end import find_zip_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,10 +235,23 @@ def _scan_zip(tally: _Tally, raw: IO[bytes], depth: int) -> None:
                 tally.doubts.append(
                     "its zip begins behind other bytes, and programs may differ on where its members are"
                 )
+            if not _is_certain(raw):
+                tally.doubts.append("the records at the end of its zip may lead programs to different members")
             for member in {_place_of(each): each for each in members}.values():
                 _scan_member(tally, archive, member, depth)
     except _ZIP_FAULTS as error:
         tally.doubts.append(f"its zip cannot be read: {readable(str(error))}")
+
+
+def _is_certain(raw: IO[bytes]) -> bool:
+    """Tell whether whoever opens this zip sees the members that are seen here."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        raw.seek(offset)
+        return raw.read(length)
+
+    end = find_zip_end(read_at, raw.seek(0, os.SEEK_END))
+    return end is not None and end.is_certain
 
 
 def _place_of(member: zipfile.ZipInfo) -> tuple[object, ...]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.header import Format, Verdict
 from modelshelf.errors import BrokenModelFile, from_os_error
 from modelshelf.formats.contents import Contents
+from modelshelf.formats.zip_end import find_zip_end
 
 if TYPE_CHECKING:
     from modelshelf.formats.regular_file import RegularFile
+    from modelshelf.formats.zip_end import ZipEnd
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 TORCH_EXTENSIONS = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl"})
@@ -24,13 +25,6 @@ _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")
 _LEGACY_MAGIC_WITHIN_BYTES = 24
 _PICKLE_PROTOCOLS = range(2, 6)
 
-_END = struct.Struct("<4s4H2LH")
-_END_MAGIC = b"PK\x05\x06"
-_END64_LOCATOR = struct.Struct("<4sLQL")
-_END64_LOCATOR_MAGIC = b"PK\x06\x07"
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_END64_MAGIC = b"PK\x06\x06"
-_MAX_COMMENT_BYTES = 0xFFFF
 _MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
 _MAX_MEMBERS = 50_000
 _LOCAL_NAME_LENGTH_AT = 26
@@ -38,15 +32,6 @@ _LOCAL_NAME_AT = 30
 _ENCRYPTED = 0x1
 _BOMB_RATIO = 100
 _BOMB_ALLOWANCE_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Directory:
-    """Where the zip's directory of members is, by the record that ends the file."""
-
-    member_count: int
-    size_bytes: int
-    end: int
 
 
 def is_pickle(head: bytes) -> bool:
@@ -63,7 +48,7 @@ def read_pickle(head: bytes) -> Contents:
 
 def read_zip(file: RegularFile) -> Contents:
     """Give the verdict on a zip by its directory; a torch file if `data.pkl` is in it, else an archive."""
-    directory = _find_directory(file)
+    directory = find_zip_end(file.read_at, file.size_bytes)
     if directory is None:
         is_torch = _first_name(file).endswith("data.pkl") or _extension(file) in TORCH_EXTENSIONS
         reason = f"has {file.size_bytes:,} bytes and lacks the end of its zip"
@@ -90,35 +75,9 @@ def _first_name(file: RegularFile) -> str:
     return head[_LOCAL_NAME_AT : _LOCAL_NAME_AT + length].decode("utf-8", "replace")
 
 
-def _find_directory(file: RegularFile) -> _Directory | None:
-    tail_start = max(0, file.size_bytes - _END.size - _MAX_COMMENT_BYTES)
-    tail = file.read_at(tail_start, file.size_bytes - tail_start)
-    at = tail.rfind(_END_MAGIC)
-    if at < 0 or len(tail) < at + _END.size:
-        return None
-    _, _, _, _, count, size, _, comment_length = _END.unpack_from(tail, at)
-    end = tail_start + at + _END.size + comment_length
-    large = _find_directory64(file, tail_start + at)
-    if large:
-        count, size = large
-    return _Directory(count, size, end) if end <= file.size_bytes else None
-
-
-def _find_directory64(file: RegularFile, end_at: int) -> tuple[int, int] | None:
-    """Give count and size from the zip64 record before the ordinary one, which torch writes for large files."""
-    record_at = end_at - _END64_LOCATOR.size - _END64.size
-    if record_at < 0:
-        return None
-    record = _END64.unpack(file.read_at(record_at, _END64.size))
-    locator = file.read_at(record_at + _END64.size, _END64_LOCATOR.size)
-    if record[0] != _END64_MAGIC or not locator.startswith(_END64_LOCATOR_MAGIC):
-        return None
-    return record[7], record[8]
-
-
-def _members(file: RegularFile, directory: _Directory) -> list[zipfile.ZipInfo]:
+def _members(file: RegularFile, directory: ZipEnd) -> list[zipfile.ZipInfo]:
     """List the members; the directory's own claims are bounded first, since it is read into memory at one go."""
-    if directory.member_count > _MAX_MEMBERS or directory.size_bytes > _MAX_DIRECTORY_BYTES:
+    if directory.member_count > _MAX_MEMBERS or directory.directory_bytes > _MAX_DIRECTORY_BYTES:
         raise BrokenModelFile(f"its zip claims {directory.member_count:,} members")
     try:
         with open(file.descriptor, "rb", closefd=False) as stream, zipfile.ZipFile(stream) as archive:

@@ -21,6 +21,7 @@ from modelshelf.formats.inspect import read_header
 from modelshelf.formats.pickle_scan import PickleScan, foresee_scan, scan_pickles
 from modelshelf.worker.isolation import NARROW, read_apart
 from tests import builders
+from tests.fuzz.crafted_zips import one_faced_zips, two_faced_zips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,6 +185,20 @@ def test_what_cannot_be_followed_is_never_called_clean(tmp_path: Path, content: 
     found = scan(tmp_path, content, name)
     assert found.verdict is NOT_SCANNED
     assert found.findings[0].startswith(why)
+
+
+@pytest.mark.parametrize("case", two_faced_zips())
+def test_a_zip_that_shows_other_members_to_other_programs_is_never_called_clean(tmp_path: Path, case: str) -> None:
+    content = two_faced_zips()[case]
+    for whole, name in ((content, "a.pt"), (zipped({"inner.pt": content}), "a.zip")):
+        found = scan(tmp_path, whole, name)
+        assert found.verdict is NOT_SCANNED
+        assert "the records at the end of its zip may lead programs to different members" in found.findings
+
+
+@pytest.mark.parametrize("case", one_faced_zips())
+def test_a_zip_with_a_comment_or_a_larger_end_record_is_not_doubted(tmp_path: Path, case: str) -> None:
+    assert scan(tmp_path, one_faced_zips()[case]) == PickleScan(CLEAN)
 
 
 @pytest.mark.parametrize("method", [9, 12, 14])
