@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.lenient import as_list
 from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 MOST_COMMAS = 1_000_000
 """Bounds the memory that short values take. Civitai writes one in 40 bytes; `[],` over and over needs 25 times its size."""
 
+MOST_LEVELS = 100
+"""Lists and objects within each other. Records have a dozen, and what is near the interpreter's limit can only be read."""
+
+_CONTAINERS = (dict, list)
 _NUMBER = re.compile(r"[ \t]*[0-9]+(\.[0-9]+)?[ \t]*")
 
 _REFUSALS: dict[int, str] = {
@@ -172,4 +177,14 @@ def _json(answer: Answer) -> JsonObject | list[JsonValue]:
             body = None
     if not isinstance(body, dict | list):
         raise CivitaiUnavailable(f"{answer.host} answered {answer.status} with something that is not JSON")
+    if _is_deep(body):
+        raise CivitaiUnavailable(f"{answer.host} answered {answer.status} with deeper lists than any record has")
     return body
+
+
+def _is_deep(body: JsonValue) -> bool:
+    level = [body]
+    for _ in range(MOST_LEVELS):
+        inner = (each.values() if isinstance(each, dict) else as_list(each) for each in level)
+        level = [value for values in inner for value in values if isinstance(value, _CONTAINERS)]
+    return bool(level)

@@ -38,11 +38,15 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 MOST_ENDPOINTS = 256
-"""So many breakers are kept, those used last: records name hosts of pictures as they like."""
+"""So many breakers and paces of picture hosts are kept, those used last: records name hosts as they like."""
+
+PICTURES_PER_REQUEST = 30
+"""So many times as many pictures may be had of one host in a minute as requests may be made of one endpoint."""
 
 _NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 """POST answered so: this server speaks GET only, and each question is asked alone."""
 
+_SAID_TO_ALL = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS}
 _ANSWERS_TO_RANGE = {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
 
 _FORBIDDEN_RETRY_SECONDS = 3600.0
@@ -76,17 +80,22 @@ class Asker:
         self._clock = clock
         self._transport = Transport(settings, clock)
         self._pacing = Pacing(settings.rate_limit_per_minute, clock, sleep)
-        self._picture_pacing = Pacing(None, clock, sleep)
+        self._sleep = sleep
+        self._is_closed = False
         self._cache = AnswerCache(settings.cache.directory, settings.cache.memory_count, clock)
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._every_endpoint = self._new_breaker(EVERY_ENDPOINT)
         self._breakers: LRUCache[str, Breaker] = LRUCache(MOST_ENDPOINTS)
+        self._picture_paces: LRUCache[str, Pacing] = LRUCache(MOST_ENDPOINTS)
 
     def close(self) -> None:
         """Let nothing leave any more, and close the connections kept alive; a request under way is not broken off."""
-        self._pacing.close()
-        self._picture_pacing.close()
+        with self._lock:
+            self._is_closed = True
+            paces = [self._pacing, *self._picture_paces.values()]
+        for each in paces:
+            each.close()
         self._transport.close()
 
     def vitals(self) -> ApiVitals:
@@ -135,20 +144,44 @@ class Asker:
         self._refuse_if_forbidden()
         question = Question(url, has_key=False, accept="image/*,video/*;q=0.9,*/*;q=0.5", headers=headers or {})
         expected = _ANSWERS_TO_RANGE if "Range" in question.headers else {HTTPStatus.OK}
-        with self._breaker(host_of(url)).passage():
-            self._picture_pacing.take_turn()
+        host = host_of(url)
+        breaker, pacing = self._breaker(host), self._picture_pace(host)
+        with breaker.passage():
+            if self._is_of_home(host):
+                self._pacing.require_no_pause()
+            pacing.take_turn()
             with self._transport.stream(question) as stream:
                 if stream.status not in expected:
-                    raise self._picture_failure(stream)
+                    raise self._picture_failure(stream, breaker, pacing)
                 yield stream
-            self._picture_pacing.relax()
+            pacing.relax()
 
-    def _picture_failure(self, stream: Stream) -> ModelshelfError:
+    def _picture_failure(self, stream: Stream, breaker: Breaker, pacing: Pacing) -> ModelshelfError:
+        """Name what is wrong; what the host that was asked says to everyone is kept in mind, too."""
         answer = Answer(stream.host, stream.status, stream.headers, next(stream.pieces, b""))
         error = picture_failure(answer, self._clock.now())
         if isinstance(error, CivitaiRateLimited):
-            error.retry_after_seconds = self._picture_pacing.pause(error.retry_after_seconds)
+            error.retry_after_seconds = pacing.pause(error.retry_after_seconds)
+        if isinstance(error, CivitaiForbids) and stream.status in _SAID_TO_ALL and not stream.is_elsewhere:
+            breaker.forbid(error)
         return error
+
+    def _picture_pace(self, host: str) -> Pacing:
+        """Give the pace of a picture host, which no other host's mood slows down."""
+        limit = self._settings.rate_limit_per_minute
+        with self._lock:
+            found = self._picture_paces.get(host)
+            if found is None:
+                limit_per_minute = None if limit is None else PICTURES_PER_REQUEST * limit
+                found = self._picture_paces[host] = Pacing(limit_per_minute, self._clock, self._sleep)
+            if self._is_closed:
+                found.close()
+            return found
+
+    def _is_of_home(self, host: str) -> bool:
+        """Tell whether a host is the API's, or one below it: what is too much for the one is too much for the other."""
+        home = host_of(self._settings.base_url)
+        return host == home or host.endswith(f".{home}")
 
     def _sent(self, endpoint: str, question: Question, reading: Callable[[Answer], Found]) -> Found:
         """Send a question when its time has come, and give what `reading` makes of the answer."""

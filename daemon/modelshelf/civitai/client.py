@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Self
@@ -13,23 +14,26 @@ from modelshelf.civitai.asking import Asker
 from modelshelf.civitai.batches import Batches
 from modelshelf.civitai.downloads import Downloads
 from modelshelf.civitai.entries import remote_images
-from modelshelf.civitai.lenient import integer
+from modelshelf.civitai.lenient import as_object, integer
 from modelshelf.civitai.matching import lists_hash
-from modelshelf.civitai.pages import listed
+from modelshelf.civitai.pages import listed, pages
 from modelshelf.civitai.payload import parse_model, parse_version
 from modelshelf.civitai.replies import FAILED, Replies, ask_each
 from modelshelf.civitai.settings import ClientSettings
 from modelshelf.clock import SystemClock
 from modelshelf.domain.hashes import EMPTY_AUTOV3
+from modelshelf.errors import CivitaiUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from modelshelf.civitai.downloads import Downloaded
     from modelshelf.civitai.vitals import ApiVitals
     from modelshelf.clock import Clock
     from modelshelf.domain.civitai import Alternate, Found, Model, ModelVersion, RemoteImage
+    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.errors import ModelshelfError
 
 __all__ = ["CivitaiClient", "ClientSettings"]
 
@@ -119,8 +123,7 @@ class CivitaiClient:
 
     def get_model_version(self, version_id: int, *, is_fresh: bool = False) -> ModelVersion | None:
         """Give the version of this id. It lists replaced files, too, and perhaps a VAE of another version."""
-        path = f"model-versions/{version_id}"
-        body = self._asker.ask(path, is_fresh=is_fresh) if _is_id(version_id) else None
+        body = self._record("model-versions", version_id, is_fresh=is_fresh)
         return None if body is None else parse_version(body)
 
     def get_model(self, model_id: int, *, is_fresh: bool = False) -> Model | None:
@@ -128,7 +131,7 @@ class CivitaiClient:
 
         `is_fresh`, here and elsewhere: what was answered before will not do.
         """
-        body = self._asker.ask(f"models/{model_id}", is_fresh=is_fresh) if _is_id(model_id) else None
+        body = self._record("models", model_id, is_fresh=is_fresh)
         return None if body is None else parse_model(body)
 
     def get_parent_model_with_versions(self, model_id: int) -> Model | None:
@@ -177,26 +180,55 @@ class CivitaiClient:
 
     def _models(self, model_ids: list[int], *, is_fresh: bool) -> Replies[int, Model]:
         found: dict[int, Model] = {}
-        parameters = {"ids": ",".join(map(str, model_ids)), "nsfw": "true", "limit": str(LIST_LIMIT)}
-        try:
-            if len(model_ids) > 1:
-                bodies = listed(self._asker, "models", parameters, is_fresh=is_fresh)
-                models = (parse_model(each) for each in bodies if integer(each.get("id")) in model_ids)
-                found |= {model.id: model for model in models}
-        except QuestionRefused:
-            pass  # one of the ids may spoil the list
-        except FAILED as error:
-            return Replies(found, dict.fromkeys((each for each in model_ids if each not in found), error))
+        groups = deque([model_ids])
+        while groups:
+            group = groups.popleft()
+            try:
+                for models in self._lists(group, is_fresh=is_fresh):
+                    found |= models
+            except QuestionRefused:
+                continue  # one of the ids may spoil the list
+            except FAILED as error:
+                if not _may_be_over_one(error):
+                    return Replies(found, dict.fromkeys((each for each in model_ids if each not in found), error))
+                groups += group[: len(group) // 2], group[len(group) // 2 :]
         replies = ask_each(
             [each for each in model_ids if each not in found], partial(self.get_model, is_fresh=is_fresh)
         )
         replies.found |= found
         return replies
 
+    def _lists(self, model_ids: list[int], *, is_fresh: bool) -> Iterator[dict[int, Model]]:
+        """Give the models of a list, page by page until all have come or none comes any more; a single one has no list."""
+        parameters = {"ids": ",".join(map(str, model_ids)), "nsfw": "true", "limit": str(LIST_LIMIT)}
+        missing = set(model_ids) if len(model_ids) > 1 else set()
+        for page in pages(self._asker, "models", parameters, is_fresh=is_fresh) if missing else ():
+            models = {
+                each.id: each
+                for each in map(parse_model, (body for body in page if integer(body.get("id")) in missing))
+            }
+            yield models
+            missing -= models.keys()
+            if not models or not missing:
+                return
+
+    def _record(self, kind: str, wanted_id: int, *, is_fresh: bool) -> JsonObject | None:
+        """Give the record of this id, None for a miss; what was kept and is another's, or no record, is asked for again."""
+        for is_asked_again in sorted({is_fresh, True}):
+            body = self._asker.ask(f"{kind}/{wanted_id}", is_fresh=is_asked_again) if _is_id(wanted_id) else None
+            if body is None or integer(as_object(body).get("id")) == wanted_id:
+                return None if body is None else as_object(body)
+        raise CivitaiUnavailable(f"Civitai answered {kind}/{wanted_id} with something else")
+
 
 def _well_formed(sha256s: Sequence[str]) -> dict[str, str]:
     """Give those that are 64 hexadecimal digits, as they are spelled, with the one spelling that is ever asked."""
     return {each: each.upper() for each in sha256s if _SHA256.fullmatch(each)}
+
+
+def _may_be_over_one(error: ModelshelfError) -> bool:
+    """Tell whether a server may have failed over one of many questions: it does not say when to ask again."""
+    return isinstance(error, CivitaiUnavailable) and error.retry_after_seconds is None
 
 
 def _is_id(number: int) -> bool:

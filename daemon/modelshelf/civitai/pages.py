@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from modelshelf.civitai.lenient import as_list, as_object, label
@@ -17,8 +18,15 @@ MOST_PAGES = 20
 """A list that never ends is left here."""
 
 
-def listed(asker: Asker, path: str, parameters: Mapping[str, str], *, is_fresh: bool = False) -> Iterator[JsonObject]:
-    """Give the objects of a list in the server's order, asking for a page when the one before is used up.
+def listed(asker: Asker, path: str, parameters: Mapping[str, str]) -> Iterator[JsonObject]:
+    """Give the objects of a list in the server's order, asking for a page when the one before is used up."""
+    return chain.from_iterable(pages(asker, path, parameters))
+
+
+def pages(
+    asker: Asker, path: str, parameters: Mapping[str, str], *, is_fresh: bool = False
+) -> Iterator[list[JsonObject]]:
+    """Give the objects of a list page by page, asking for each when it is wanted.
 
     An answer without a list is no answer: CivitaiUnavailable.
     """
@@ -30,7 +38,7 @@ def listed(asker: Asker, path: str, parameters: Mapping[str, str], *, is_fresh: 
         page = as_object(asker.ask(path, parameters=paged, is_fresh=is_fresh))
         if not isinstance(page.get("items"), list):
             raise CivitaiUnavailable(f"Civitai answered {path} with something that is not a list")
-        yield from (each for each in as_list(page["items"]) if isinstance(each, dict))
+        yield [each for each in as_list(page["items"]) if isinstance(each, dict)]
         cursor = label(as_object(page.get("metadata")).get("nextCursor"))
         if cursor is None:
             return

@@ -45,7 +45,7 @@ def parse_version(body: JsonValue) -> ModelVersion:
         is_nsfw=flag(parent.get("nsfw")),
         nsfw_level=integer(record.get("nsfwLevel")),
         description=text(record.get("description")),
-        trained_words=_trained_words(record.get("trainedWords")),
+        trained_words=trained_words(record.get("trainedWords")),
         published_at=text(record.get("publishedAt")),
         air=text(record.get("air")),
         mode=text(parent.get("mode")),
@@ -132,11 +132,15 @@ def model_facts(model: Model, source: Source) -> list[Fact]:
 
 
 def slim(body: JsonObject) -> JsonObject:
-    """Give the body as received without the giant values of its images' `meta`; `body` itself is left alone."""
-    images = body.get("images")
-    if not isinstance(images, list):
-        return body
-    return {**body, "images": [_slim_image(each) for each in images]}
+    """Give the body as received without the giant values of its images' `meta`, those of a model's versions, too.
+
+    `body` itself is left alone.
+    """
+    if isinstance(images := body.get("images"), list):
+        body = {**body, "images": [_slim_image(each) for each in images]}
+    if isinstance(versions := body.get("modelVersions"), list):
+        body = {**body, "modelVersions": [slim(each) if isinstance(each, dict) else each for each in versions]}
+    return body
 
 
 def _slim_image(image: JsonValue) -> JsonValue:
@@ -158,7 +162,7 @@ def _facts(values: Mapping[Field, JsonValue], source: Source) -> list[Fact]:
     return [Fact(field, source, value) for field, value in values.items() if is_known(value)]
 
 
-def _trained_words(value: JsonValue) -> tuple[str, ...]:
+def trained_words(value: JsonValue) -> tuple[str, ...]:
     """Give the words without blanks and trailing commas; an item that is itself a comma list stays one item."""
     items = [value] if isinstance(value, str) else as_list(value)
     words = (label(each) or "" for each in items)

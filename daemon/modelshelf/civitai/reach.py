@@ -72,15 +72,22 @@ def _is_address(host: str) -> bool:
     return True
 
 
+class Patience(threading.local):
+    """For how many seconds more this thread waits for an answer to begin."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
 class GuardedAdapter(HTTPAdapter):
-    """Connections whose far end `reach` has looked at, and whose answers begin within `head_seconds`.
+    """Connections whose far end `reach` has looked at, and whose answers begin while there is `patience`.
 
     http.client waits for as long as a byte drips now and then, or one "100 Continue" follows another. A connection by way of
     a proxy ends at the proxy: there only the name can be looked at.
     """
 
-    def __init__(self, reach: Reach, head_seconds: float) -> None:
-        self._bounds = {"reach": reach, "head_seconds": head_seconds}
+    def __init__(self, reach: Reach, patience: Patience) -> None:
+        self._bounds = {"reach": reach, "patience": patience}
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
@@ -98,7 +105,7 @@ def _pool(base: type[HTTPConnectionPool], connection: type) -> type[HTTPConnecti
 
 class _Guarded(HTTPConnection):
     reach: ClassVar[Reach]
-    head_seconds: ClassVar[float]
+    patience: ClassVar[Patience]
 
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()
@@ -111,7 +118,7 @@ class _Guarded(HTTPConnection):
 
     def getresponse(self) -> Any:
         """Give the answer's head; the connection is cut where it does not end."""
-        cutting = threading.Timer(self.head_seconds, _cut, [self.sock])
+        cutting = threading.Timer(self.patience.seconds, _cut, [self.sock])
         cutting.daemon = True
         cutting.start()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -14,7 +15,7 @@ import urllib3.exceptions
 from requests.utils import get_environ_proxies
 
 from modelshelf.civitai.answers import Answer, AnswerTooLarge, QuestionRefused
-from modelshelf.civitai.reach import GuardedAdapter, Reach
+from modelshelf.civitai.reach import GuardedAdapter, Patience, Reach
 from modelshelf.domain.display import readable
 from modelshelf.errors import CivitaiUnavailable
 
@@ -46,12 +47,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer whose body is still coming, in `pieces` of any size; `headers` may be asked in any case."""
+    """An answer whose body is still coming, in `pieces` of any size; `headers` may be asked in any case.
+
+    `is_elsewhere`: redirects led to another host than the one that was asked.
+    """
 
     host: str
     status: int
     headers: Mapping[str, str]
     pieces: Iterator[bytes]
+    is_elsewhere: bool = False
 
     def read(self, max_bytes: int) -> bytes:
         """Give the whole body; AnswerTooLarge above `max_bytes`."""
@@ -85,8 +90,9 @@ class Transport:
         self._session = _Session()
         self._session.trust_env = False
         self._reach = Reach(self._home[1] if self._home else None)
+        self._patience = Patience(settings.deadline_seconds)
         for scheme in _DEFAULT_PORTS:
-            self._session.mount(f"{scheme}://", GuardedAdapter(self._reach, settings.deadline_seconds))
+            self._session.mount(f"{scheme}://", GuardedAdapter(self._reach, self._patience))
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def close(self) -> None:
@@ -94,8 +100,15 @@ class Transport:
         self._session.close()
 
     def exchange(self, question: Question, max_body_bytes: int) -> Answer:
-        """Give the answer of whatever status; CivitaiUnavailable if there is none, QuestionRefused if it cannot be asked."""
+        """Give the answer of whatever status; CivitaiUnavailable if there is none, QuestionRefused if it cannot be asked.
+
+        What another host refuses, to which the one that was asked sent us, is refused by nobody who knows: CivitaiUnavailable.
+        """
         with self.stream(question) as stream:
+            if stream.is_elsewhere and stream.status >= HTTPStatus.BAD_REQUEST:
+                raise CivitaiUnavailable(
+                    f"{host_of(question.url)} sends us to {stream.host}, which answered {stream.status}"
+                )
             return Answer(stream.host, stream.status, stream.headers, stream.read(max_body_bytes))
 
     @contextmanager
@@ -104,20 +117,26 @@ class Transport:
         deadline = self._clock.monotonic() + self._settings.deadline_seconds
         url = question.url
         for _ in range(MAX_HOPS + 1):
-            with closing(self._send(question, url)) as response:
+            with closing(self._send(question, url, deadline)) as response:
                 target = _target(response)
                 if target is None:
                     pieces = self._pieces(response, deadline)
-                    yield Stream(host_of(url), response.status_code, response.headers, pieces)
+                    is_elsewhere = not _is_same_host(url, question.url)
+                    yield Stream(
+                        host_of(url), response.status_code, response.headers, pieces, is_elsewhere=is_elsewhere
+                    )
                     return
             url = _joined(url, target)
         raise CivitaiUnavailable(f"{host_of(question.url)} redirects more than {MAX_HOPS} times")
 
-    def _send(self, question: Question, url: str) -> requests.Response:
+    def _send(self, question: Question, url: str, deadline: float) -> requests.Response:
         origin = _origin(url)
         if origin is None:
             raise QuestionRefused(f"{readable(url)[:200]!r} is not a web address")
         self._reach.require_name(origin[1])
+        self._patience.seconds = deadline - self._clock.monotonic()
+        if self._patience.seconds <= 0:
+            raise self._too_slow(host_of(url))
         try:
             return self._session.request(
                 question.method,
@@ -150,9 +169,12 @@ class Transport:
             while piece := response.raw.read1(_CHUNK_BYTES, decode_content=True):
                 yield piece
                 if self._clock.monotonic() > deadline:
-                    raise CivitaiUnavailable(f"{host} took longer than {self._settings.deadline_seconds:.0f} seconds")
+                    raise self._too_slow(host)
         except (OSError, urllib3.exceptions.HTTPError) as error:
             raise CivitaiUnavailable(f"{host} broke off in the middle of its answer") from error
+
+    def _too_slow(self, host: str) -> CivitaiUnavailable:
+        return CivitaiUnavailable(f"{host} took longer than {self._settings.deadline_seconds:.0f} seconds")
 
     def _translated(self, error: Exception, url: str) -> ModelshelfError:
         """Name what went wrong without quoting the library, whose texts may hold addresses and headers."""
@@ -180,6 +202,15 @@ def _origin(url: str) -> tuple[str, str, int] | None:
     if parts.scheme not in _DEFAULT_PORTS or not host:
         return None
     return parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _is_same_host(url: str, other: str) -> bool:
+    """Tell whether two addresses are of one host; plain and secure at their usual ports are."""
+    first, second = _origin(url), _origin(other)
+    if first is None or second is None:
+        return False
+    ports = {first[2], second[2]}
+    return first[1] == second[1] and (len(ports) == 1 or ports == set(_DEFAULT_PORTS.values()))
 
 
 def host_of(url: str) -> str:

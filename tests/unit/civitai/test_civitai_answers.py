@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from modelshelf.civitai.answers import Answer, QuestionRefused, failure, picture_failure, read, retry_after
+from modelshelf.civitai.answers import (
+    MOST_LEVELS,
+    Answer,
+    QuestionRefused,
+    failure,
+    picture_failure,
+    read,
+    retry_after,
+)
 from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
 
 NOW = datetime(2026, 8, 8, 12, tzinfo=UTC)
@@ -44,6 +52,16 @@ def test_200_is_read_as_leniently_as_real_bodies_need(content: bytes, kind: str,
 def test_200_without_json_is_no_answer(content: bytes, kind: str) -> None:
     with pytest.raises(CivitaiUnavailable, match="answered 200 with something that is not JSON"):
         read(answer(200, content, kind), NOW)
+
+
+@pytest.mark.parametrize("level", [b"[0, %s, 0]", b'{"a": %s, "b": 0}'])
+def test_what_lies_deeper_than_any_record_is_no_answer(level: bytes) -> None:
+    content = b"[]"
+    for _ in range(MOST_LEVELS - 1):
+        content = level % content
+    assert read(answer(200, content), NOW)
+    with pytest.raises(CivitaiUnavailable, match="deeper lists than any record"):
+        read(answer(200, level % content), NOW)
 
 
 def test_only_a_json_404_with_an_error_is_a_miss() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from modelshelf.civitai import answer_cache
 from modelshelf.civitai.answers import NotAsked
-from modelshelf.civitai.asking import MOST_ENDPOINTS, Asker
+from modelshelf.civitai.asking import MOST_ENDPOINTS, PICTURES_PER_REQUEST, Asker
+from modelshelf.civitai.pacing import BURST_SECONDS
 from modelshelf.civitai.settings import BreakerSettings, CacheSettings, ClientSettings
 from modelshelf.civitai.vitals import Counts
 from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiUnavailable
@@ -68,6 +69,11 @@ def asker(build: Callable[[ClientSettings], Asker], settings: ClientSettings) ->
 def picture(asker: Asker, url: str) -> bytes:
     with asker.picture_stream(url) as stream:
         return stream.read(100)
+
+
+def named_otherwise(stand_in: CivitaiStandIn) -> str:
+    """Give the stand-in's origin under a name that is not the one configured."""
+    return stand_in.origin.replace("127.0.0.1", "localhost")
 
 
 def fail(asker: Asker, times: int, path: str = "models/5") -> None:
@@ -301,7 +307,9 @@ def test_what_failed_begins_its_waits_with_the_configured_one(
     assert (caught.value.retry_after_seconds, caught.value.first_delay_seconds) == (2, 2.5)
 
 
-def test_a_429_pauses_every_endpoint_but_no_picture(asker: Asker, stand_in: CivitaiStandIn, clock: FakeClock) -> None:
+def test_a_429_pauses_every_endpoint_and_pictures_of_that_host_only(
+    asker: Asker, stand_in: CivitaiStandIn, clock: FakeClock
+) -> None:
     stand_in.moods.append(moods.rate_limited("7"))
     with pytest.raises(CivitaiRateLimited):
         asker.ask("models/5")
@@ -310,9 +318,13 @@ def test_a_429_pauses_every_endpoint_but_no_picture(asker: Asker, stand_in: Civi
     until = asker.vitals().paused_until
     assert until is not None
     assert (until - clock.now()).total_seconds() == 7
+    with pytest.raises(CivitaiRateLimited, match="paused for 7 more seconds"):
+        picture(asker, f"{stand_in.origin}/no-picture")
+    with pytest.raises(Exception, match="404"):
+        picture(asker, f"{named_otherwise(stand_in)}/no-picture")
+    clock.advance(7)
     with pytest.raises(Exception, match="404"):
         picture(asker, f"{stand_in.origin}/no-picture")
-    clock.advance(7)
     assert asker.ask(BY_HASH) is not None
     assert asker.vitals().paused_until is None
 
@@ -386,9 +398,63 @@ def test_a_picture_host_is_paused_for_itself(
     with pytest.raises(CivitaiRateLimited, match="paused"):
         picture(asker, f"{stand_in.origin}/x")
     assert asker.ask("models/5") is not None
+    with pytest.raises(Exception, match="404"):
+        picture(asker, f"{named_otherwise(stand_in)}/x")
     clock.advance(30)
     with pytest.raises(Exception, match="404"):
         picture(asker, f"{stand_in.origin}/x")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_of_home"), [("image.civitai.com", True), ("civitai.com", True), ("notcivitai.com", False)]
+)
+def test_hosts_below_the_api_s_are_paused_with_it(
+    build: Callable[[ClientSettings], Asker], host: str, *, is_of_home: bool
+) -> None:
+    assert build(ClientSettings())._is_of_home(host) is is_of_home
+
+
+def test_each_picture_host_has_a_rate_of_its_own_that_is_generous(
+    settings: ClientSettings, stand_in: CivitaiStandIn, clock: FakeClock, build: Callable[[ClientSettings], Asker]
+) -> None:
+    asker = build(replace(settings, rate_limit_per_minute=1))
+    burst = PICTURES_PER_REQUEST * BURST_SECONDS // 60
+    for url in [f"{stand_in.origin}/x"] * burst + [f"{named_otherwise(stand_in)}/x", f"{stand_in.origin}/x"]:
+        with pytest.raises(Exception, match="404"):
+            picture(asker, url)
+    assert clock.slept == [pytest.approx(60 / PICTURES_PER_REQUEST)]
+
+
+@pytest.mark.parametrize("mood", [moods.region_blocked, moods.unauthorized])
+def test_a_picture_host_that_wants_nobody_like_us_is_asked_once_a_day(
+    asker: Asker, stand_in: CivitaiStandIn, clock: FakeClock, mood: Mood
+) -> None:
+    stand_in.mood_for = lambda request: mood if request.headers["host"].startswith("127") else None
+    for name in "xyz":
+        with pytest.raises(CivitaiForbids) as caught:
+            picture(asker, f"{stand_in.origin}/{name}")
+        assert caught.value.retry_after_seconds == pytest.approx(DAY)
+    assert len(stand_in.requests) == 1
+    (trouble,) = asker.vitals().troubles
+    assert (trouble.endpoint, trouble.is_forbidden) == ("127.0.0.1", True)
+    with pytest.raises(Exception, match="404"):
+        picture(asker, f"{named_otherwise(stand_in)}/x")
+    stand_in.mood_for = None
+    clock.advance(DAY)
+    with asker.picture_stream(f"{stand_in.origin}/images/u/width=8/1.jpeg") as stream:
+        assert stream.status == 200
+    assert asker.vitals().troubles == ()
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_what_is_said_of_one_picture_forbids_no_host(
+    asker: Asker, stand_in: CivitaiStandIn, *, is_elsewhere: bool
+) -> None:
+    elsewhere = moods.redirected(f"{named_otherwise(stand_in)}/x")
+    stand_in.moods.extend([elsewhere, moods.unauthorized] if is_elsewhere else [moods.forbidden])
+    with pytest.raises(CivitaiForbids):
+        picture(asker, f"{stand_in.origin}/x")
+    assert asker.vitals().troubles == ()
 
 
 def test_a_picture_host_that_fails_rests_too(asker: Asker, stand_in: CivitaiStandIn) -> None:
@@ -405,7 +471,8 @@ def test_a_picture_host_that_fails_rests_too(asker: Asker, stand_in: CivitaiStan
 def test_hosts_without_number_take_no_memory_without_bound(asker: Asker) -> None:
     for number in range(MOST_ENDPOINTS + 50):
         asker._breaker(f"host-{number}")
-    assert len(asker._breakers) == MOST_ENDPOINTS
+        asker._picture_pace(f"host-{number}")
+    assert len(asker._breakers) == len(asker._picture_paces) == MOST_ENDPOINTS
 
 
 def test_endpoints_have_a_bucket_each(
@@ -426,5 +493,34 @@ def test_once_closed_nothing_is_asked_and_nothing_is_held_against_the_server(
     for _ in range(5):
         with pytest.raises(NotAsked, match="about to stop"):
             asker.ask("models/5")
+        with pytest.raises(NotAsked, match="about to stop"):
+            picture(asker, f"{named_otherwise(stand_in)}/x")
     assert stand_in.requests == []
     assert asker.vitals().troubles == ()
+
+
+@pytest.mark.parametrize("mood", [moods.unknown, moods.region_blocked, moods.unauthorized, moods.malformed])
+@pytest.mark.parametrize("status", [302, 307])
+def test_what_a_stranger_refuses_to_whom_we_are_sent_means_nothing(
+    asker: Asker, stand_in: CivitaiStandIn, clock: FakeClock, mood: Mood, status: int
+) -> None:
+    known = asker.ask("models/5")
+    sent_away = moods.redirected(f"{named_otherwise(stand_in)}/elsewhere", status)
+    for ask in (
+        lambda: asker.ask("models/5", is_fresh=True),
+        lambda: asker.ask_list("model-versions/by-hash", [A]),
+    ):
+        stand_in.moods.extend([sent_away, mood])
+        with pytest.raises(CivitaiUnavailable, match="sends us to localhost"):
+            ask()
+    assert asker.vitals().troubles == ()
+    assert asker.ask("models/5") == known
+    clock.advance(30 * DAY)
+    assert asker.ask("models/5") == known
+
+
+def test_a_stranger_who_asks_to_slow_down_pauses_nothing(asker: Asker, stand_in: CivitaiStandIn) -> None:
+    stand_in.moods.extend([moods.redirected(f"{named_otherwise(stand_in)}/x"), moods.rate_limited("9")])
+    with pytest.raises(CivitaiUnavailable, match="sends us to"):
+        asker.ask("models/5")
+    assert asker.ask("models/5") is not None

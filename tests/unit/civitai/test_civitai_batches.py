@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelshelf.civitai import batches
 from modelshelf.civitai.batches import REMEMBERED_SECONDS
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
 from modelshelf.civitai.settings import AdaptiveBatch
@@ -19,6 +20,9 @@ from tests.fakes.civitai_moods import (
     method_not_allowed,
     overloaded,
     page,
+    rate_limited,
+    reset,
+    timed_out_at_edge,
     truncated,
     wrong_address,
 )
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
     from modelshelf.civitai.replies import Replies
     from modelshelf.domain.civitai import Found
+    from modelshelf.domain.jsontypes import JsonValue
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
     from tests.fakes.civitai_wire import RecordedRequest
@@ -41,6 +46,26 @@ BATCH = "/api/v1/model-versions/by-hash"
 
 def asked(stand_in: CivitaiStandIn) -> list[tuple[str, str]]:
     return [(each.method, each.path) for each in stand_in.requests]
+
+
+def posted(stand_in: CivitaiStandIn) -> list[tuple[str, list[str]]]:
+    """Give the questions about many: their routes and hashes."""
+    return [(each.path, json.loads(each.body)) for each in stand_in.requests if each.method == "POST"]
+
+
+def without(*version_ids: int) -> Mood:
+    """Have a list hold null in place of these versions."""
+
+    def mood(reply: Reply) -> Reply:
+        elements = json.loads(reply.body)
+        return json_reply(
+            [
+                None if each and {each.get("id"), each.get("modelVersionId")} & {*version_ids} else each
+                for each in elements
+            ]
+        )
+
+    return mood
 
 
 def version_ids(replies: Replies[str, Found]) -> dict[str, int]:
@@ -63,12 +88,67 @@ def spoilt(is_spoilt: Callable[[list[str]], bool]) -> Callable[[RecordedRequest]
     return mood_for
 
 
-def test_one_hash_is_asked_for_alone_and_in_upper_case(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+def test_one_hash_is_asked_for_alone_in_upper_case_and_then_for_what_else_holds_it(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
     version_id = stand_in.add_file(A, 1024, name="Fish", trained_words=["fish"])
     found = client.versions_by_hash([A.lower()]).found
     assert found[A.lower()].version.id == version_id
     assert found[A.lower()].version.model_name == "Fish"
-    assert asked(stand_in) == [("GET", f"{BATCH}/{A}")]
+    assert asked(stand_in) == [("GET", f"{BATCH}/{A}"), ("POST", IDS)]
+
+
+def test_the_alternates_of_one_hash_are_learnt_with_it(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    later = stand_in.add_file(A, 1024, published_at="2026-01-01T00:00:00.000Z", model_id=7)
+    first = stand_in.add_file(A, 1024, published_at="2025-01-01T00:00:00.000Z")
+    found = client.versions_by_hash([A]).found[A]
+    assert (found.version.id, found.alternates) == (first, (Alternate(later, 7, None),))
+    stand_in.requests.clear()
+    client.versions_by_hash([A])
+    assert ("POST", IDS) in asked(stand_in)
+
+
+@pytest.mark.parametrize("mood", [crashed, malformed, method_not_allowed])
+def test_one_hash_is_known_though_nothing_is_learnt_of_its_alternates(
+    stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood
+) -> None:
+    version_id = stand_in.add_file(A, 1024)
+    stand_in.mood_for = lambda request: mood if request.path == IDS else None
+    assert version_ids(client.versions_by_hash([A])) == {A: version_id}
+
+
+@pytest.mark.parametrize("is_batch", [True, False])
+def test_a_version_of_other_bytes_is_no_answer_to_a_hash(
+    stand_in: CivitaiStandIn, client: CivitaiClient, *, is_batch: bool
+) -> None:
+    others = stand_in.add_file(B, 1024)
+    stand_in.add_file(A, 1024)
+
+    def foreign(_: Reply) -> Reply:
+        return json_reply(stand_in.records.versions[others].body | {"files": [{"hashes": {"SHA256": B}}]})
+
+    def mood_for(request: RecordedRequest) -> Mood | None:
+        if request.path == BATCH:
+            return without(*stand_in.records.versions)
+        return foreign if request.method == "GET" else None
+
+    stand_in.mood_for = mood_for
+    if is_batch:
+        replies = client.versions_by_hash([A, B])
+        assert version_ids(replies) == {B: others}
+        assert isinstance(replies.unanswered[A], CivitaiUnavailable)
+    else:
+        with pytest.raises(CivitaiUnavailable, match="other files"):
+            client.versions_by_hash([A])
+
+
+@pytest.mark.parametrize("details", [{"mode": "Archived"}, {"is_replaced": True}])
+def test_a_version_that_is_named_for_one_hash_need_not_list_it(
+    stand_in: CivitaiStandIn, client: CivitaiClient, details: dict[str, Any]
+) -> None:
+    version_id = stand_in.add_file(A, 1024, **details)
+    assert version_ids(client.versions_by_hash([A])) == {A: version_id}
+    assert asked(stand_in) == [("GET", f"{BATCH}/{A}"), ("POST", IDS)]
 
 
 def test_of_several_hashes_only_the_bodies_of_known_ones_are_asked_for(
@@ -85,7 +165,40 @@ def test_of_several_hashes_only_the_bodies_of_known_ones_are_asked_for(
 def test_where_nothing_is_known_no_body_is_asked_for(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
     assert client.versions_by_hash([A, B]).found == {}
     assert client.versions_by_hash([]).found == {}
-    assert asked(stand_in) == [("POST", IDS)]
+    assert posted(stand_in) == [(IDS, [A, B])]
+
+
+def test_that_a_list_knows_nothing_is_believed_after_a_404_for_one_of_it(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    assert client.versions_by_hash([A, B, C]).found == {}
+    assert asked(stand_in) == [("POST", IDS), ("GET", f"{BATCH}/{A}")]
+
+
+@pytest.mark.parametrize("answer", [[], [None], ["x", 3, {"hash": 5}], [{"hash": "%s"}], [{"hash": D}], [[[]]]])
+def test_a_list_that_leaves_out_all_that_is_there_is_not_believed(
+    stand_in: CivitaiStandIn, client: CivitaiClient, answer: list[JsonValue]
+) -> None:
+    hashes = many(stand_in, 3)
+    stand_in.mood_for = lambda request: (lambda _: json_reply(answer)) if request.path == IDS else None
+    assert client.versions_by_hash([*hashes, C]).found.keys() == {*hashes}
+
+
+def test_a_list_that_holds_junk_is_not_believed_about_what_it_leaves_out(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    first, second = stand_in.add_file(A, 1024), stand_in.add_file(B, 1024)
+    stand_in.mood_for = lambda request: without(first) if request.path == IDS else None
+    assert version_ids(client.versions_by_hash([A, B])) == {A: first, B: second}
+
+
+@pytest.mark.parametrize("mood", [crashed, malformed, page])
+def test_where_nothing_is_known_and_the_one_of_it_is_not_answered_nothing_is_unknown(
+    stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood
+) -> None:
+    stand_in.mood_for = lambda request: mood if request.method == "GET" else None
+    with pytest.raises((CivitaiUnavailable, CivitaiRefused)):
+        client.versions_by_hash([A, B, C])
 
 
 def test_the_broken_addresses_of_a_batch_are_mended(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
@@ -105,7 +218,7 @@ def test_ids_are_asked_for_by_the_thousand(stand_in: CivitaiStandIn, client: Civ
     version_id = stand_in.add_file(A, 1024)
     unknown = [f"{number:064x}" for number in range(4000)]
     assert version_ids(client.versions_by_hash([A, *unknown])) == {A: version_id}
-    assert [len(json.loads(each.body)) for each in stand_in.requests] == [1000, 1000, 1000, 1000, 1, 1]
+    assert [len(hashes) for _, hashes in posted(stand_in)] == [1000, 1000, 1000, 1000, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -144,13 +257,37 @@ def test_a_known_hash_that_a_batch_leaves_out_is_asked_for_alone(
     stand_in: CivitaiStandIn, client: CivitaiClient
 ) -> None:
     first, second = stand_in.add_file(A, 1024), stand_in.add_file(B, 1024)
-
-    def without_first(reply: Reply) -> Reply:
-        return json_reply([None if each and each["id"] == first else each for each in json.loads(reply.body)])
-
-    stand_in.mood_for = lambda request: without_first if request.path == BATCH else None
+    stand_in.mood_for = lambda request: without(first) if request.path == BATCH else None
     assert version_ids(client.versions_by_hash([A, B])) == {A: first, B: second}
     assert asked(stand_in) == [("POST", IDS), ("POST", BATCH), ("GET", f"{BATCH}/{A}")]
+
+
+def test_the_oldest_version_is_chosen_though_a_batch_leaves_it_out(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    newer = stand_in.add_file(A, 1024, published_at="2025-02-01T00:00:00.000Z")
+    older = stand_in.add_file(A, 1024, published_at="2025-01-01T00:00:00.000Z")
+    stand_in.mood_for = lambda request: without(older) if request.path == BATCH else None
+    replies = client.versions_by_hash([A, B])
+    assert version_ids(replies) == {A: older}
+    assert [each.version_id for each in replies.found[A].alternates] == [newer]
+    stand_in.requests.clear()
+    assert version_ids(client.versions_by_hash([A, B], {A: {newer}})) == {A: newer}
+    assert len(posted(stand_in)) == len(stand_in.requests)
+
+
+def test_while_the_oldest_version_may_be_there_no_other_is_chosen(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    stand_in.add_file(A, 1024, published_at="2025-02-01T00:00:00.000Z")
+    older = stand_in.add_file(A, 1024, published_at="2025-01-01T00:00:00.000Z")
+    stand_in.add_file(B, 1024)
+    stand_in.mood_for = lambda request: (
+        without(older) if request.path == BATCH else crashed if request.method == "GET" else None
+    )
+    replies = client.versions_by_hash([A, B])
+    assert {*replies.found} == {B}
+    assert {*replies.unanswered} == {A}
 
 
 def test_bytes_published_twice_belong_to_the_older_version_however_they_are_asked_for(
@@ -191,10 +328,10 @@ def test_ids_learnt_ahead_serve_once_and_not_for_long(
 ) -> None:
     client.versions_by_hash([A, B], ahead=[C, D])
     client.versions_by_hash([A, B])
-    assert [path for _, path in asked(stand_in)] == [IDS, IDS]
+    assert len(posted(stand_in)) == 2
     clock.advance(REMEMBERED_SECONDS)
     client.versions_by_hash([C, D])
-    assert [path for _, path in asked(stand_in)] == [IDS] * 3
+    assert len(posted(stand_in)) == 3
 
 
 def test_only_what_the_server_says_now_will_do_for_a_fresh_question(
@@ -210,7 +347,7 @@ def test_no_more_than_a_thousand_are_asked_for_ahead(stand_in: CivitaiStandIn, c
     client.versions_by_hash([A, B], ahead=ahead)
     client.versions_by_hash([C, D], ahead=ahead)
     client.versions_by_hash([A, D], ahead=ahead)
-    assert [len(json.loads(each.body)) for each in stand_in.requests] == [1000] * 3
+    assert [len(hashes) for _, hashes in posted(stand_in)] == [1000] * 3
     assert len(client._batches._remembered._kept) <= 2000
 
 
@@ -291,6 +428,67 @@ def test_a_server_that_refuses_everything_is_soon_left_alone(stand_in: CivitaiSt
     with pytest.raises(CivitaiRefused):
         client.versions_by_hash(hashes)
     assert len(stand_in.requests) == 6
+
+
+@pytest.mark.parametrize("path", [IDS, BATCH])
+@pytest.mark.parametrize("mood", [crashed, timed_out_at_edge, reset])
+def test_one_hash_that_crashes_the_server_holds_up_no_other_for_long(
+    stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood, path: str
+) -> None:
+    hashes = many(stand_in, 100)
+
+    def mood_for(request: RecordedRequest) -> Mood | None:
+        is_hit = hashes[70] in request.path or (request.path == path and hashes[70] in json.loads(request.body))
+        return mood if is_hit else None
+
+    stand_in.mood_for = mood_for
+    with pytest.raises(CivitaiUnavailable):
+        client.versions_by_hash(hashes)
+    replies = client.versions_by_hash(hashes)
+    assert {*replies.found} == {*hashes} - {hashes[70]}
+    assert {*replies.unanswered} == {hashes[70]}
+    assert len(stand_in.requests) < 24
+
+
+def test_an_outage_of_batches_costs_few_requests_however_often_they_are_tried_again(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    hashes = many(stand_in, 300)
+    stand_in.mood_for = lambda request: None if request.path == IDS else crashed
+    for _ in range(9):
+        with pytest.raises(CivitaiUnavailable):
+            client.versions_by_hash(hashes)
+    assert len(stand_in.requests) < 16
+
+
+@pytest.mark.parametrize("mood", [rate_limited("60"), overloaded])
+def test_a_server_that_asks_to_wait_is_not_asked_in_halves(
+    stand_in: CivitaiStandIn, clock: FakeClock, mood: Mood
+) -> None:
+    hashes = many(stand_in, 100)
+    settings = ClientSettings(base_url=stand_in.base_url, rate_limit_per_minute=None)
+    with CivitaiClient(settings, clock, clock.sleep) as client:
+        stand_in.mood_for = lambda request: mood if request.path == BATCH else None
+        for _ in range(3):
+            with pytest.raises(CivitaiUnavailable):
+                client.versions_by_hash(hashes)
+            clock.advance(100)
+        assert [path for path, _ in posted(stand_in) if path == BATCH] == [BATCH] * 3
+        assert len(stand_in.requests) == len(posted(stand_in))
+
+
+def test_which_batches_have_failed_is_not_remembered_without_end(
+    stand_in: CivitaiStandIn, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "MOST_FAILED", 4)
+    settings = ClientSettings(base_url=stand_in.base_url, rate_limit_per_minute=None)
+    with CivitaiClient(settings, clock, clock.sleep) as client:
+        stand_in.mood_for = lambda request: crashed if request.path == IDS else None
+        for number in range(0, 90, 3):
+            with pytest.raises(CivitaiUnavailable):
+                client.versions_by_hash([f"{each:064X}" for each in range(number, number + 3)])
+            clock.advance(3600)
+        assert len(client._batches._failed[IDS.removeprefix("/api/v1/")]) <= 9
 
 
 @pytest.mark.parametrize("mood", [page, truncated, crashed, overloaded])
@@ -394,7 +592,7 @@ def test_batches_shrink_while_the_server_has_trouble_with_them(stand_in: Civitai
     with CivitaiClient(settings, clock, clock.sleep) as client:
         client.versions_by_hash(hashes[:5])
         assert client.most_at_once == 40
-        stand_in.mood_for = lambda request: crashed if request.path == BATCH else None
+        stand_in.mood_for = lambda request: None if request.path == IDS else crashed
         for _ in range(30):
             with pytest.raises(CivitaiUnavailable):
                 client.versions_by_hash(hashes)

@@ -9,9 +9,18 @@ import pytest
 
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
 from modelshelf.civitai.pages import MOST_PAGES
-from modelshelf.civitai.settings import CacheSettings
+from modelshelf.civitai.settings import BreakerSettings, CacheSettings
 from modelshelf.errors import CivitaiForbids, CivitaiRefused, CivitaiUnavailable
-from tests.fakes.civitai_moods import crashed, malformed, overloaded, page, region_blocked
+from tests.fakes.civitai_moods import (
+    crashed,
+    forbidden,
+    malformed,
+    overloaded,
+    page,
+    rate_limited,
+    region_blocked,
+    reset,
+)
 from tests.fakes.civitai_wire import Reply, json_reply
 from tests.unit.civitai.fetching import fetched
 
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonValue
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
+    from tests.fakes.civitai_wire import RecordedRequest
 
 A, B, C = ("A" * 64, "B" * 64, "C" * 64)
 WEIGHTS, OTHER_WEIGHTS, EMPTY = "0123456789AB", "BA9876543210", "E3B0C44298FC"
@@ -70,6 +80,27 @@ def test_a_version_is_fetched_by_its_id(stand_in: CivitaiStandIn, client: Civita
     assert found is not None
     assert (found.id, found.model_name) == (version_id, "Fish")
     assert client.get_model_version(version_id + 1) is None
+
+
+@pytest.mark.parametrize("odd", [{"id": 77}, {"id": "5"}, {}, []])
+def test_a_record_of_another_id_is_no_answer_and_is_not_kept_as_one(
+    stand_in: CivitaiStandIn, tmp_path: Path, odd: JsonValue
+) -> None:
+    stand_in.add_file(A, 1024, model_id=5, version_id=6)
+    settings = ClientSettings(
+        base_url=stand_in.base_url, rate_limit_per_minute=None, cache=CacheSettings(tmp_path, memory_count=9)
+    )
+    with CivitaiClient(settings) as client:
+        for ask, own_id in ((client.get_model, 5), (client.get_model_version, 6)):
+            stand_in.mood_for = lambda _: lambda _: json_reply(odd)
+            for is_fresh in (True, False):
+                with pytest.raises(CivitaiUnavailable, match="something else"):
+                    ask(own_id, is_fresh=is_fresh)
+            stand_in.mood_for = None
+            found = ask(own_id)
+            assert found is not None
+            assert found.id == own_id
+        assert client.get_models([5, 6]).unanswered == {}
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31, 2**70])
@@ -185,20 +216,29 @@ def test_a_list_without_end_is_left(stand_in: CivitaiStandIn, client: CivitaiCli
     )
     assert client.get_models([1, 2]).found.keys() == {1}
     assert [each for each in asked(stand_in) if "?" not in each] == ["/api/v1/models/1", "/api/v1/models/2"]
-    assert len(stand_in.requests) == 4
+    assert len(stand_in.requests) == 3
 
 
-def test_a_list_whose_cursors_never_repeat_is_left_all_the_same(
-    stand_in: CivitaiStandIn, client: CivitaiClient
+@pytest.mark.parametrize(("published", "lists"), [({1, 2, 3}, 1), ({1, 2}, 2)])
+def test_a_list_of_models_is_left_when_all_have_come_or_none_comes_any_more(
+    stand_in: CivitaiStandIn, client: CivitaiClient, published: set[int], lists: int
 ) -> None:
-    with_models(stand_in, 1)
-    stand_in.mood_for = lambda request: (
-        (lambda _: json_reply({"items": [], "metadata": {"nextCursor": len(stand_in.requests)}}))
-        if request.query
-        else None
+    with_models(stand_in, *published)
+
+    def endless(reply: Reply) -> Reply:
+        return json_reply({**json.loads(reply.body), "metadata": {"nextCursor": len(stand_in.requests)}})
+
+    stand_in.mood_for = lambda request: endless if request.query else None
+    assert client.get_models([1, 2, 3]).found.keys() == published
+    assert len([each for each in stand_in.requests if each.query]) == lists
+
+
+def test_a_search_whose_cursors_never_repeat_is_left(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
+    stand_in.mood_for = lambda _: (
+        lambda _: json_reply({"items": [], "metadata": {"nextCursor": len(stand_in.requests)}})
     )
-    client.get_models([1, 2])
-    assert len(stand_in.requests) == MOST_PAGES + 2
+    assert client.search_models("fish") == []
+    assert len(stand_in.requests) == MOST_PAGES
 
 
 def test_models_that_nobody_asked_for_are_passed_over(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
@@ -213,15 +253,42 @@ def test_models_that_nobody_asked_for_are_passed_over(stand_in: CivitaiStandIn, 
     assert len(stand_in.requests) == 1
 
 
-@pytest.mark.parametrize("mood", [overloaded, crashed, page])
+@pytest.mark.parametrize("mood", [overloaded, rate_limited("7"), region_blocked, forbidden])
 def test_a_list_that_is_not_answered_makes_no_model_unknown(
     stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood
 ) -> None:
     with_models(stand_in, 1, 2)
     stand_in.moods.append(mood)
-    with pytest.raises(CivitaiUnavailable):
+    with pytest.raises((CivitaiUnavailable, CivitaiForbids)):
         client.get_models([1, 2])
     assert len(stand_in.requests) == 1
+
+
+@pytest.mark.parametrize("mood", [crashed, page, reset])
+def test_models_that_a_server_fails_over_cost_the_others_of_their_list_nothing(
+    stand_in: CivitaiStandIn, client: CivitaiClient, mood: Mood
+) -> None:
+    with_models(stand_in, *range(1, 65))
+    ill = {7, 50}
+
+    def of_ill_ones(request: RecordedRequest) -> Mood | None:
+        ids = request.query.get("ids", request.path.rpartition("/")[2]).split(",")
+        return mood if ill & set(map(int, ids)) else None
+
+    stand_in.mood_for = of_ill_ones
+    replies = client.get_models(range(1, 65))
+    assert replies.found.keys() == {*range(1, 65)} - ill
+    assert replies.unanswered.keys() == ill
+    assert len(stand_in.requests) < 30
+
+
+def test_a_server_that_answers_no_list_at_all_is_soon_left_alone(
+    stand_in: CivitaiStandIn, client: CivitaiClient
+) -> None:
+    stand_in.mood_for = lambda _: crashed
+    with pytest.raises(CivitaiUnavailable):
+        client.get_models(range(1, 101))
+    assert len(stand_in.requests) == BreakerSettings().failure_threshold
 
 
 def test_a_list_that_is_refused_is_asked_for_one_by_one(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
@@ -233,7 +300,7 @@ def test_a_list_that_is_refused_is_asked_for_one_by_one(stand_in: CivitaiStandIn
 def test_a_list_without_items_is_no_answer(stand_in: CivitaiStandIn, client: CivitaiClient) -> None:
     stand_in.moods.append(lambda _: json_reply({"metadata": {}}))
     with pytest.raises(CivitaiUnavailable, match="not a list"):
-        client.get_models([1, 2])
+        client.search_models("fish")
 
 
 def test_what_a_list_has_given_is_kept_when_a_model_alone_is_not_answered(
@@ -311,7 +378,7 @@ def test_a_fresh_answer_passes_over_what_was_answered_before(stand_in: CivitaiSt
             client.get_model_version(1001, is_fresh=is_fresh)
             client.get_models([1, 2], is_fresh=is_fresh)
             client.versions_by_hash([f"{1:064X}"], is_fresh=is_fresh)
-    assert len(stand_in.requests) == 8
+    assert len([each for each in stand_in.requests if each.method == "GET"]) == 8
 
 
 def test_nothing_leaves_where_outgoing_requests_are_forbidden(stand_in: CivitaiStandIn, tmp_path: Path) -> None:

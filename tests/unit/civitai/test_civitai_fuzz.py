@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from modelshelf.civitai.answers import LONGEST_RETRY_AFTER_SECONDS, Answer, read, retry_after
 from modelshelf.civitai.edge import thumbnail_url
+from modelshelf.civitai.lasting import completed
 from modelshelf.civitai.payload import model_facts, parse_model, parse_version, slim, version_facts
 from modelshelf.domain.civitai import RemoteImage
-from modelshelf.domain.fact import Source, is_known
+from modelshelf.domain.fact import Field, Source, is_known
 from modelshelf.errors import ModelshelfError
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ def assert_storable(facts: list[Fact]) -> None:
             assert sqlite3.connect(":memory:").execute("SELECT ?", (fact.value,)).fetchone() == (fact.value,)
 
 
+def fields_of(body: JsonObject) -> set[Field]:
+    facts = version_facts(parse_version(body), Source.CIVITAI_API)
+    return {fact.field for fact in facts + model_facts(parse_model(body), Source.CIVITAI_API)}
+
+
 @given(records | anything)
 def test_any_json_is_a_version_or_unavailable(body: JsonValue) -> None:
     try:
@@ -100,6 +106,13 @@ def test_any_json_is_a_model_or_unavailable(body: JsonValue) -> None:
     except ModelshelfError:
         return
     assert_storable(model_facts(model, Source.CIVITAI_JSON))
+
+
+@given(records, records)
+def test_whatever_is_said_later_no_fact_is_lost(former: JsonObject, later: JsonObject) -> None:
+    former, later = {**former, "id": 7}, {**later, "id": 7}
+    before, after = fields_of(former), fields_of(completed(later, former))
+    assert before - after <= {Field.MODE, Field.LICENSE}, "a state may be over, and a licence withdrawn"
 
 
 @given(st.dictionaries(st.sampled_from(["id", "images"]), plausible | anything, max_size=2))

@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.civitai.matching import contradicting_size, found_among, lists_hash, named_versions, parsed_versions
+from modelshelf.civitai.matching import (
+    contradicting_autov1,
+    contradicting_size,
+    found_among,
+    lists_hash,
+    named_versions,
+    parsed_versions,
+)
 from modelshelf.civitai.payload import parse_version
 from modelshelf.domain.civitai import Alternate, Found
 
@@ -126,6 +133,23 @@ def test_a_size_that_is_listed_for_these_very_bytes_and_is_not_theirs_contradict
     body: JsonObject, contradiction: int | None
 ) -> None:
     assert contradicting_size(parse_version(body), A.lower(), 2048) == contradiction
+
+
+@pytest.mark.parametrize(
+    ("listed", "autov1", "contradiction"),
+    [
+        ("AAAA1111", "AAAA1111", None),
+        ("AAAA1111", "BBBB2222", "AAAA1111"),
+        ("AAAA1111", None, None),
+        (None, "BBBB2222", None),
+    ],
+)
+def test_an_autov1_beside_a_hash_contradicts_only_where_both_are_known(
+    listed: str | None, autov1: str | None, contradiction: str | None
+) -> None:
+    body: JsonObject = {"id": 1, "files": [{"hashes": {"SHA256": A, "AutoV1": listed}}, {"hashes": {"SHA256": B}}]}
+    assert contradicting_autov1(parse_version(body), A.lower(), autov1) == contradiction
+    assert contradicting_autov1(parse_version(body), B, autov1) is None
 
 
 def test_a_version_lists_a_hash_under_its_own_name_only() -> None:

@@ -326,6 +326,12 @@ def test_slimming_drops_giants_from_meta_and_nothing_else() -> None:
     assert slim(body) == image_with(meta={"prompt": "fish", "seed": 1})
 
 
+def test_slimming_drops_giants_from_the_versions_of_a_model_too() -> None:
+    body = image_with(meta={"comfy": "x" * 70_000, "prompt": "fish"})
+    slimmed = image_with(meta={"prompt": "fish"})
+    assert slim({"id": 1, "modelVersions": [body, None]}) == {"id": 1, "modelVersions": [slimmed, None]}
+
+
 def test_slimming_leaves_what_it_was_given_alone() -> None:
     body = image_with(meta={"comfy": "x" * 70_000})
     slim(body)

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -24,6 +25,10 @@ from tests.unit.civitai.fetching import fetched
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.fakes.civitai_moods import Mood
+    from tests.fakes.civitai_wire import RecordedRequest
+    from tests.fakes.clock import FakeClock
 
 INNER = [
     "127.0.0.1",
@@ -218,3 +223,17 @@ def test_what_holds_for_plain_connections_holds_for_secure_ones(names: dict[str,
         assert found.name == "secure"
     with client_of("https://civitai.example/api/v1") as client, pytest.raises(QuestionRefused):
         fetched(client, f"https://mirror.example:{secure_port}/width=8/1.jpeg", 1000)
+
+
+def test_a_head_has_no_longer_than_redirects_have_left_it(stand_in: CivitaiStandIn, clock: FakeClock) -> None:
+    def late(_: RecordedRequest) -> Mood:
+        clock.advance(19.8)
+        return moods.redirected(url)
+
+    stand_in.mood_for = late
+    settings = ClientSettings(base_url=stand_in.base_url, timeout_seconds=5, deadline_seconds=20)
+    with dripping(b"H") as url, CivitaiClient(settings, clock) as client:
+        began = time.monotonic()
+        with pytest.raises(CivitaiUnavailable):
+            client.get_model(1)
+        assert time.monotonic() - began < 10

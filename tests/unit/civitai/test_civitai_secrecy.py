@@ -13,7 +13,7 @@ import pytest
 
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
 from modelshelf.civitai.transport import Question, Transport
-from modelshelf.errors import ModelshelfError
+from modelshelf.errors import CivitaiUnavailable, ModelshelfError
 from tests.fakes import civitai_moods as moods
 from tests.fakes.civitai_server import CivitaiStandIn
 from tests.unit.civitai.fetching import fetched
@@ -36,7 +36,7 @@ def test_the_key_travels_in_the_header_and_nowhere_else(stand_in: CivitaiStandIn
     client.versions_by_hash([A])
     client.versions_by_hash([A, B])
     client.get_model(1)
-    assert [each.headers["authorization"] for each in stand_in.requests] == [f"Bearer {SECRET}"] * 3
+    assert [each.headers["authorization"] for each in stand_in.requests] == [f"Bearer {SECRET}"] * 4
     assert all(SECRET not in each.path and SECRET.encode() not in each.body for each in stand_in.requests)
 
 
@@ -49,7 +49,7 @@ def test_a_redirect_to_another_host_never_gets_the_key(
         stand_in.mood_for = lambda request: moods.redirected(f"{stranger.origin}{request.path}", status)
         assert A in client.versions_by_hash([A]).found
         assert A in client.versions_by_hash([A, B]).found
-        assert [each.method for each in stranger.requests] == ["GET", "POST", "POST"]
+        assert [each.method for each in stranger.requests] == ["GET", "POST", "POST", "POST"]
         assert leaks(stranger) == []
 
 
@@ -89,7 +89,8 @@ def test_a_netrc_file_is_ignored(stand_in: CivitaiStandIn, monkeypatch: pytest.M
     try:
         with CivitaiStandIn() as stranger, CivitaiClient(ClientSettings(base_url=stand_in.base_url, key=key)) as client:
             stand_in.moods.append(moods.redirected(f"{stranger.base_url}/models/1"))
-            client.get_model(1)
+            with pytest.raises(CivitaiUnavailable, match="sends us to"):
+                client.get_model(1)
             client.get_model(1)
             fetched(client, f"{stranger.origin}/images/u/width=8/1.jpeg", 10_000)
             assert leaks(stranger) == []

@@ -14,15 +14,18 @@ import urllib3
 
 from modelshelf.civitai.answers import AnswerTooLarge, QuestionRefused
 from modelshelf.civitai.settings import ClientSettings
-from modelshelf.civitai.transport import Question, Transport
+from modelshelf.civitai.transport import Question, Transport, _is_same_host
 from modelshelf.clock import SystemClock
 from modelshelf.errors import CivitaiUnavailable
+from tests.fakes import civitai_moods as moods
 from tests.fakes.clock import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
+    from tests.fakes.civitai_wire import RecordedRequest
 
 HERE = "http://127.0.0.1/api/v1"
 LIMIT = 100_000
@@ -112,6 +115,34 @@ def test_a_compressed_bomb_is_cut_at_the_limit() -> None:
 def test_an_answer_that_is_not_whole_is_no_answer(head: bytes) -> None:
     with raw_server(head, b"") as url, pytest.raises(CivitaiUnavailable):
         exchange(url)
+
+
+def test_redirects_lengthen_no_deadline(stand_in: CivitaiStandIn) -> None:
+    clock = FakeClock()
+
+    def late(request: RecordedRequest) -> Mood:
+        clock.advance(50)
+        return moods.redirected(f"/{len(stand_in.requests)}")
+
+    stand_in.mood_for = late
+    with pytest.raises(CivitaiUnavailable, match="longer than 120"):
+        exchange(f"{stand_in.origin}/0", ClientSettings(base_url=HERE, timeout_seconds=5, deadline_seconds=120), clock)
+    assert len(stand_in.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("http://a.example/x", "https://a.example/y", True),
+        ("https://a.example:443/", "https://A.example", True),
+        ("http://a.example:8080/", "http://a.example:8081/", False),
+        ("http://a.example:8080/", "https://a.example/", False),
+        ("https://a.example/", "https://b.a.example/", False),
+        ("https://a.example/", "ftp://a.example/", False),
+    ],
+)
+def test_one_host_is_told_from_another(first: str, second: str, *, is_same: bool) -> None:
+    assert _is_same_host(first, second) is is_same
 
 
 def test_chunks_are_put_together() -> None:

@@ -81,7 +81,11 @@ class Batch(Section):
         le=32,
         description="Kept, without effect: few requests are under way at once, whatever the pace",
     )
-    rate_limit: int = Field(default=100, ge=1, description="Most requests of one kind per minute")
+    rate_limit: int = Field(
+        default=100,
+        ge=1,
+        description="Most requests of one kind per minute; thirty times as many for pictures of one host",
+    )
     retry_delay: int = Field(
         default=1000,
         ge=0,
