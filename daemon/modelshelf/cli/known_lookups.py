@@ -36,6 +36,8 @@ def match_text(content: Content) -> str | None:
         return "a person said so"
     if content.version_id is None:
         return None
+    if content.matched_by is Match.FILE and not content.is_read:
+        return "it lists the hash that another program told; the file was not read here"
     return MATCHES[content.matched_by] if content.matched_by else "an earlier answer said so"
 
 

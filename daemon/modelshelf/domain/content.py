@@ -41,3 +41,8 @@ class Content:
     weights_looked_up_at: datetime | None = None
     absent_since: datetime | None = None
     questioned_version_id: int | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether these bytes were read here; else another program told their SHA256."""
+        return self.hashes.blake3 is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.lasting import completed
 from modelshelf.civitai.payload import model_facts, parse_model, parse_version, version_facts
 from modelshelf.domain.content import Match
 from modelshelf.domain.description import Description
@@ -56,7 +57,7 @@ def without_files(version: ModelVersion) -> ModelVersion:
 
 def is_news(before: JsonObject | None, after: JsonObject) -> bool:
     """Tell whether a record says anything new: how often it was downloaded or liked changes all the time, and is none."""
-    return before is None or _without_counts(before) != _without_counts(after)
+    return before is None or _without_counts(before) != _without_counts(completed(after, before))
 
 
 def _without_counts(value: JsonValue) -> JsonValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ MAX_KEPT_BYTES = 256 * 1024 * 1024
 
 _NAME_DIGITS = 32
 
+_TURNS = tuple(threading.Lock() for _ in range(256))
+"""By the first byte of an address's digest: copies of one model are pictured at the same time, on a device each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
@@ -32,13 +36,15 @@ class Downloads:
     client: CivitaiClient
 
     def fetch(self, url: str, max_bytes: int) -> bytes:
-        """Give the bytes at an address; raises as `CivitaiClient.download_image` does."""
+        """Give the bytes at an address, one caller after another; raises as `CivitaiClient.download_image` does."""
         make_directory(self.directory)
-        path = self.directory / hashlib.sha256(url.encode("utf-8", "backslashreplace")).hexdigest()[:_NAME_DIGITS]
-        _remove(path)
-        self.client.download_image(url, path, max_bytes)
-        content, _ = read_limited(path, max_bytes)
-        _remove(path)
+        digest = hashlib.sha256(url.encode("utf-8", "backslashreplace"))
+        path = self.directory / digest.hexdigest()[:_NAME_DIGITS]
+        with _TURNS[digest.digest()[0]]:
+            _remove(path)
+            self.client.download_image(url, path, max_bytes)
+            content, _ = read_limited(path, max_bytes)
+            _remove(path)
         return content
 
     def tidy(self, now: datetime) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.lasting import completed
+from modelshelf.civitai.payload import parse_model, slim
 from modelshelf.domain.fact import Source
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.logs import get_log
@@ -71,11 +73,14 @@ class EnrichModel:
         ]
 
     def _outcome(self, task: Task, model: Model | None) -> Done[Asked]:
-        is_news = model is not None and _but_for_counts(known_model(self.store, model.id)) != _but_for_counts(model)
-        return Done(task, Asked(model), is_followed=is_news)
+        if model is None:
+            return Done(task, Asked(), is_followed=False)
+        former = known_model(self.store, model.id)
+        model = parse_model(completed(slim(model.body), former.body if former else None))
+        return Done(task, Asked(model), is_followed=_but_for_counts(former) != _but_for_counts(model))
 
     def record(self, done: Sequence[Done[Asked]]) -> list[NewTask]:
-        """Keep the models as received and give their facts to every content of their versions."""
+        """Keep the models and give their facts to every content of their versions."""
         now = self.clock.now()
         next_at = now + ASK_AGAIN_AFTER * (1 - self.chance() / 10)
         for each in done:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelshelf.civitai.answers import AnswerTooLarge
 from modelshelf.civitai.edge import clip_url, thumbnail_url
 from modelshelf.domain.display import readable
 from modelshelf.domain.task import NewTask, Task, TaskKind
 from modelshelf.errors import (
     BrokenModelFile,
+    CivitaiForbids,
     CivitaiRateLimited,
     CivitaiRefused,
     CivitaiUnavailable,
@@ -65,6 +68,12 @@ PATIENT_TRIES = 3
 
 MOST_FAILURES = 3
 """So many pictures in a row that cannot be had now: it is the host that is away, not they."""
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 3600.0, 86_400.0
+"""How long to wait where every picture was refused or broken: as long as has been waited already, within these bounds."""
+
+BELIEVED_AFTER = timedelta(days=14)
+"""So long after the first time it is believed that there are no pictures any more. What forbids them is asked once a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +152,10 @@ class FetchPreviews:
         return ours[0] if ours is not None and ours[1] != version_id else None
 
     def _write_all(self, sitting: Sitting, images: Sequence[RemoteImage]) -> Stats:
-        """Write as many as are wanted; a picture that is no good gives its place to the next."""
+        """Write as many as are wanted; a picture that is no good gives its place to the next, if any of them is better."""
         written: Stats = {}
         failures: list[CivitaiUnavailable] = []
+        refusals: list[CivitaiRefused | BrokenModelFile] = []
         count = 0
         for image in images:
             if count >= picture_limit(sitting.place) or len(failures) >= MOST_FAILURES:
@@ -155,6 +165,7 @@ class FetchPreviews:
                 count += 1
             except (CivitaiRefused, BrokenModelFile) as error:
                 log.warning("preview_not_written", path=readable(sitting.file.path), reason=str(error))
+                refusals.append(error)
             except CivitaiUnavailable as error:
                 failures.append(error)
                 if written:
@@ -166,7 +177,20 @@ class FetchPreviews:
                 break  # the next could not be written there either
         if failures and not written:
             raise failures[0]
+        if refusals and not written:
+            self._doubt(sitting.task, refusals)
         return written
+
+    def _doubt(self, task: Task, refusals: Sequence[CivitaiRefused | BrokenModelFile]) -> None:
+        """Raise where a later try may bring what is refused now, for a host in trouble refuses everything."""
+        waited = self.clock.now() - task.queued_at
+        wait_seconds = min(max(waited.total_seconds(), FIRST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
+        for each in refusals:
+            if isinstance(each, CivitaiForbids):
+                each.retry_after_seconds = max(wait_seconds, each.retry_after_seconds or 0.0)
+                raise each
+        if waited < BELIEVED_AFTER and not all(isinstance(each, AnswerTooLarge) for each in refusals):
+            raise CivitaiUnavailable(f"no picture came: {refusals[0]}", retry_after_seconds=wait_seconds)
 
     def _write_picture(self, sitting: Sitting, image: RemoteImage, number: int, *, is_first: bool) -> Stats:
         """Write one picture, and with a video's still the clip."""

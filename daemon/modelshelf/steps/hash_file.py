@@ -12,6 +12,7 @@ from modelshelf.domain.task import NewTask, Priority, TaskKind
 from modelshelf.errors import FileChanged
 from modelshelf.formats.hashes import hash_file
 from modelshelf.logs import get_log
+from modelshelf.steps.inheriting import inherit
 from modelshelf.steps.place import is_as_it_was, present_file
 from modelshelf.steps.same_bytes import is_one_file
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
@@ -130,6 +131,8 @@ class HashFile:
             return self.store.contents.get(content_id)
         content = self.store.contents.upsert(file.fingerprint.size_bytes, hashes, now)
         self.store.files.record_content(file.id, content.id)
+        if file.vouched_by is not None and file.content_id != content.id:
+            self.store.facts.replace_of_file(file.id, Source.STABLEQUEUE, [])
         self.store.runs.count(done.task.run_id, hashes_calculated=1)
         log.info("file_hashed", path=path, sha256=hashes.sha256, seconds=round(done.result.seconds, 3))
-        return content
+        return inherit(self.store, file.id, content, now)

@@ -8,8 +8,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from modelshelf.civitai.matching import contradicting_size, lists_hash
+from modelshelf.civitai.matching import contradicting_autov1, contradicting_size, lists_hash
 from modelshelf.civitai.replies import FAILED
+from modelshelf.domain.civitai import Alternate, Found
 from modelshelf.domain.content import Match
 from modelshelf.domain.fact import Field, Source
 from modelshelf.domain.task import NewTask, TaskKind
@@ -17,7 +18,7 @@ from modelshelf.errors import FileGone
 from modelshelf.logs import get_log
 from modelshelf.steps.describe import is_news
 from modelshelf.steps.matched import body_to_keep, keep_match
-from modelshelf.steps.roll_call import Case, ask_alone, call_roll, is_on_roll
+from modelshelf.steps.roll_call import MOST_CONFIRMED, Case, ask_alone, call_roll, is_on_roll
 from modelshelf.steps.step import Done, Failed, Outcome, Reins
 from modelshelf.store.contents import Miss
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from modelshelf.civitai.client import CivitaiClient
     from modelshelf.civitai.replies import Replies
     from modelshelf.clock import Clock
-    from modelshelf.domain.civitai import Alternate, Found, ModelVersion
+    from modelshelf.domain.civitai import ModelVersion
     from modelshelf.domain.content import Content
     from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.task import Task
@@ -79,7 +80,7 @@ class Lookup:
     version: ModelVersion | None = None
     alternates: tuple[Alternate, ...] = ()
     match: Match | None = Match.FILE
-    listed_bytes: int | None = None
+    contradiction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,22 @@ class IdentifyContent:
             replies = self.client.versions_by_hash(sha256s, preferred, ahead=ahead, is_fresh=is_fresh)
         except FAILED as error:
             return [Failed(case.task, error) for case in cases]
-        return [self._answered(case, replies) for case in cases]
+        doubted = [case for case in cases if _is_doubted(case, replies)] if len(cases) > 1 else []
+        for case in doubted[:MOST_CONFIRMED]:
+            self._ask_alone(case, replies)
+        waiting = doubted[MOST_CONFIRMED:]
+        return [self._answered(case, replies) for case in cases if case not in waiting] + [
+            Done(case.task, Lookup(case.content, Answer.UNCLEAR), is_followed=False) for case in waiting
+        ]
+
+    def _ask_alone(self, case: Case, replies: Replies[str, Found]) -> None:
+        """Have what a list leaves out twice confirmed by a 404 of its own."""
+        try:
+            found = ask_alone(self.client, case.sha256)
+        except FAILED as error:
+            replies.unanswered[case.sha256] = error
+        else:
+            replies.found |= {} if found is None else {case.sha256: found}
 
     def _answered(self, case: Case, replies: Replies[str, Found]) -> Outcome[Lookup]:
         if case.sha256 in replies.unanswered:
@@ -140,12 +156,13 @@ class IdentifyContent:
         return Done(task, lookup, is_followed=is_changed)
 
     def _preferred(self, content: Content) -> tuple[int, ...]:
-        """Give the versions that a person, or else whoever wrote the files beside it, says that these bytes are."""
+        """Give the versions that a person, or who wrote the files beside it, says that these bytes are; else what they were."""
         if content.pinned_version_id is not None:
             return (content.pinned_version_id,)
         facts = [fact for file in self.store.files.of_content(content.id) for fact in self.store.facts.of_file(file.id)]
         said = [fact.value for fact in facts if fact.field is Field.VERSION_ID and fact.source not in _OF_OURS]
-        return tuple(dict.fromkeys(each for each in said if isinstance(each, int)))
+        current = (content.version_id,) if content.version_id is not None and is_known_by_its_bytes(content) else ()
+        return tuple(dict.fromkeys(each for each in said if isinstance(each, int))) or current
 
     def _judged(self, case: Case, found: Found | None) -> Lookup:
         """Believe what a person chose, or else a version whose file has the content's size."""
@@ -161,21 +178,35 @@ class IdentifyContent:
             found = ask_alone(self.client, content.hashes.sha256)
         if found is None:
             return Lookup(content, Answer.ABSENT if is_known_by_its_bytes(content) else Answer.UNKNOWN)
-        listed_bytes = contradicting_size(found.version, content.hashes.sha256, content.size_bytes)
-        if listed_bytes is None or found.version.id == pinned:
+        found = self._held_on_to(case, found)
+        contradiction = _contradiction(content, found.version)
+        if contradiction is None or found.version.id == pinned:
             return Lookup(content, Answer.FOUND, found.version, found.alternates)
         believable = self._believable(content, found.alternates)
         if believable is not None:
             others = tuple(each for each in found.alternates if each.version_id != believable.id)
             return Lookup(content, Answer.FOUND, believable, others)
-        return Lookup(content, Answer.QUESTIONED, found.version, found.alternates, listed_bytes=listed_bytes)
+        return Lookup(content, Answer.QUESTIONED, found.version, found.alternates, contradiction=contradiction)
+
+    def _held_on_to(self, case: Case, found: Found) -> Found:
+        """Give the version that goes before the oldest although a list has left it out: it is left only after its own 404."""
+        content, others = case.content, {each.version_id for each in found.alternates}
+        current = content.version_id if is_known_by_its_bytes(content) else None
+        wanted = dict.fromkeys((*self._preferred(content), current))
+        left_out = [each for each in wanted if each is not None and (each == current or each in others)]
+        for version_id in left_out if found.version.id not in wanted else ():
+            version = self.client.get_model_version(version_id, is_fresh=True)
+            if version is not None and (lists_hash(version, "SHA256", case.sha256) or not version.files):
+                instead = Alternate(found.version.id, found.version.model_id, found.version.published_at)
+                return Found(version, (instead, *(each for each in found.alternates if each.version_id != version.id)))
+        return found
 
     def _believable(self, content: Content, alternates: Sequence[Alternate]) -> ModelVersion | None:
         sha256 = content.hashes.sha256
         for alternate in alternates[:MOST_ALTERNATES]:
             version = self.client.get_model_version(alternate.version_id)
             is_fitting = version is not None and lists_hash(version, "SHA256", sha256)
-            if version is not None and is_fitting and contradicting_size(version, sha256, content.size_bytes) is None:
+            if version is not None and is_fitting and _contradiction(content, version) is None:
                 return version
         return None
 
@@ -282,7 +313,7 @@ class _Recorder:
 
     def _question(self, version: ModelVersion) -> None:
         content = self.lookup.content
-        reason = f"Civitai lists {self.lookup.listed_bytes} bytes for it, and it has {content.size_bytes}"
+        reason = self.lookup.contradiction
         log.warning("match_questioned", sha256=content.hashes.sha256, version_id=version.id, reason=reason)
         self._tell("match_questioned", {"version_id": version.id, "reason": reason})
 
@@ -295,6 +326,24 @@ class _Recorder:
 
     def _in(self, delay: timedelta) -> datetime:
         return self.now + delay * (1 - self.chance / 10)
+
+
+def _is_doubted(case: Case, replies: Replies[str, Found]) -> bool:
+    """Tell whether a content is about to be unknown for the second time."""
+    is_missing = case.sha256 not in replies.found and case.sha256 not in replies.unanswered
+    return is_missing and case.content.version_id is None and case.content.lookup_count == 1
+
+
+def _contradiction(content: Content, version: ModelVersion) -> str | None:
+    """Give why the record of a version cannot be about a content; a SHA256 that another program told is doubted more."""
+    sha256 = content.hashes.sha256
+    listed_bytes = contradicting_size(version, sha256, content.size_bytes)
+    if listed_bytes is not None:
+        return f"Civitai lists {listed_bytes} bytes for it, and it has {content.size_bytes}"
+    autov1 = None if content.is_read else contradicting_autov1(version, sha256, content.hashes.autov1)
+    if autov1 is not None:
+        return f"Civitai lists AutoV1 {autov1} for the hash that was told, and it has {content.hashes.autov1}"
+    return None
 
 
 def is_known_by_its_bytes(content: Content) -> bool:

@@ -55,13 +55,14 @@ class MatchWeights:
             raise FileGone(f"content {task.subject} is not known")
         autov3 = content.hashes.autov3
         version = self.client.version_by_weights(autov3) if autov3 is not None and content.version_id is None else None
-        return Done(task, WeightsMatch(content, version), is_followed=version is not None)
+        believed = _believed(content, version)
+        return Done(task, WeightsMatch(content, believed), is_followed=believed is not None)
 
     def record(self, done: Sequence[Done[WeightsMatch]]) -> list[NewTask]:
         """Keep what it is, unless its very bytes were found meanwhile: these say more."""
         for each in done:
             content = self.store.contents.get(each.result.content.id)
-            version = each.result.version if content is not None and content.version_id is None else None
+            version = _believed(content, each.result.version)
             self.store.contents.record_weights(
                 each.result.content.id, version.id if version else None, self.clock.now()
             )
@@ -77,3 +78,10 @@ class MatchWeights:
         for file in files:
             store.events.add("content_matched_by_weights", now, file_id=file.id)
         store.entries.refresh([file.id for file in files])
+
+
+def _believed(content: Content | None, version: ModelVersion | None) -> ModelVersion | None:
+    """Give the version, unless the bytes are known meanwhile, or it is the one whose record contradicts them."""
+    if content is None or version is None or content.version_id is not None:
+        return None
+    return None if version.id == content.questioned_version_id else version

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelshelf.civitai.entries import download_url
+from modelshelf.civitai.lasting import completed
 from modelshelf.civitai.lenient import as_object
-from modelshelf.civitai.payload import slim
+from modelshelf.civitai.payload import parse_version, slim
 from modelshelf.domain.content import Match
 from modelshelf.domain.fact import Source
 from modelshelf.steps.describe import known_model, remote_facts, without_files
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 
 
 def keep_match(store: Store, content_id: int, version: ModelVersion, match: Match | None, now: datetime) -> None:
-    """Keep what came with a match that is recorded already; what Civitai says of other bytes is no fact about these."""
-    store.remote.keep_version(version.id, version.model_id, body_to_keep(version), now)
+    """Keep what came with a match that is recorded already, and what was said of that version before and is said no more.
+
+    What Civitai says of other bytes is no fact about these.
+    """
+    version = parse_version(completed(body_to_keep(version), store.remote.version_body(version.id)))
+    store.remote.keep_version(version.id, version.model_id, version.body, now)
     believed = version if match is Match.FILE else without_files(version)
     facts = remote_facts(believed, known_model(store, version.model_id))
     store.facts.replace_of_content(content_id, Source.CIVITAI_API, facts)

@@ -25,7 +25,7 @@ from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, m
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 from modelshelf.steps.strays import strays_of
-from modelshelf.steps.testimony import FROM_BESIDE, believed
+from modelshelf.steps.testimony import FROM_BESIDE, believed, listed_versions
 from modelshelf.store.ledger import Writing
 
 if TYPE_CHECKING:
@@ -142,6 +142,8 @@ class WriteSidecars:
         is_ignored = self.store.decisions.is_ignored(file.content_id)
         if is_ignored or description.header is None or not description.header.is_readable:
             return []
+        if self.store.files.is_of_other_bytes(file.id):
+            return []  # the sidecar names the weights that it is about, and nobody knows yet whether these are the same
         beside = {each.path for each in found}
         targets = [each for each in sidecar_paths(place.spot(file), place.output) if each not in beside]
         elsewhere = [sidecar for target in targets if (sidecar := read_sidecar(target)) is not None]
@@ -158,7 +160,8 @@ class WriteSidecars:
         of_stem = [each for each in witnesses(found, self._ours_of) if not each.contradicts(pinned)]
         taken = {each.path for each in of_stem}
         strays = [each for each in strays if each.path not in taken and not each.contradicts(pinned)]
-        return believed(of_stem, strays, content.hashes if content else None)
+        hashes = content.hashes if content else None
+        return believed(of_stem, strays, hashes, listed_versions(self.store, content))
 
     def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
         if plan.content is None and not plan.is_removed:
@@ -166,7 +169,7 @@ class WriteSidecars:
         if self.store.formers.left(os.fsencode(plan.path)) is not None:
             return Refusal(LEFT_AS_IT_IS)
         if plan.content is None:
-            return remove_stale(plan, stats, place.border(plan.path))
+            return self._remove(plan, file, place, stats)
         return self._put(plan, plan.content, file, place, stats)
 
     def _put(self, plan: Plan, content: bytes, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
@@ -188,7 +191,7 @@ class WriteSidecars:
 
         try:
             make_room(place, plan.path)
-            former = self._former(plan)
+            former = self._former(plan, file)
             status = put_in_place(plan, content, intend, place.border(plan.path))
         except (WriteRefused, FileUnreadable, FileGone) as error:
             return refusal_of(error)
@@ -197,11 +200,20 @@ class WriteSidecars:
             stats[plan.path.name] = (status.st_size, status.st_mtime_ns)
         return None
 
-    def _former(self, plan: Plan) -> bytes | None:
+    def _remove(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
+        try:
+            former = self._former(plan, file)
+        except (FileUnreadable, FileGone) as error:
+            return refusal_of(error)
+        if former is not None:
+            self.store.formers.keep(os.fsencode(plan.path), former, self.clock.now())
+        return remove_stale(plan, stats, place.border(plan.path))
+
+    def _former(self, plan: Plan, file: ModelFile) -> bytes | None:
         """Give what stands in a file that is about to be changed, where it is to be kept: always if somebody else wrote it.
 
         Of what we wrote only a file that is all ours is kept, and not the steps by which one description comes about: else
-        they would push out what a person had there.
+        they would push out what a person had there. What a person said of bytes that are no more is kept in any case.
         """
         if plan.expected is None:
             return None
@@ -209,9 +221,15 @@ class WriteSidecars:
         stands = (plan.expected.st_size, plan.expected.st_mtime_ns)
         if last is not None and stands == (last.size_bytes, last.mtime_ns):
             written_at = datetime.fromtimestamp(plan.expected.st_mtime, UTC)
-            if not plan.is_all_ours or self.clock.now() - written_at < FRESH:
+            is_step = not plan.is_all_ours or self.clock.now() - written_at < FRESH
+            if is_step and not self._is_word_ending(file, written_at):
                 return None
         return read_limited(plan.path, LARGEST_BYTES)[0]
+
+    def _is_word_ending(self, file: ModelFile, written_at: datetime) -> bool:
+        """Tell whether what was written then has a person's word about other bytes than those that are there now."""
+        is_of_other_bytes = written_at <= self.store.files.unchanged_since(file.id)
+        return is_of_other_bytes and self.store.decisions.is_left_behind(file.id)
 
     def _is_early(self, task: Task, file: ModelFile) -> bool:
         """Tell whether a first look-up will be owed, and nobody waits: then all is written at once, after the answer."""

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.decision import IGNORE, PIN, Decision
 from modelshelf.domain.fact import Fact, Field, Source
+from modelshelf.domain.hashes import EMPTY_AUTOV3
 from modelshelf.store.columns import from_epoch, from_json, text, to_epoch, to_json
 from modelshelf.store.facts import FactTable
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from modelshelf.store.database import Database
 
 _KEEP = """INSERT INTO decisions (content_id, matter, value, decided_by, decided_at) VALUES (?, ?, ?, ?, ?)
@@ -17,6 +20,16 @@ _KEEP = """INSERT INTO decisions (content_id, matter, value, decided_by, decided
         decided_at = excluded.decided_at"""
 _DROP = "DELETE FROM decisions WHERE content_id = ? AND matter = ?"
 _OF_CONTENT = "SELECT * FROM decisions WHERE content_id = ? ORDER BY matter"
+_OF_SAME_WEIGHTS = f"""SELECT d.* FROM files f
+        JOIN contents old ON old.id = f.former_content_id
+        JOIN contents new ON new.id = ?2 AND new.id <> old.id AND new.autov3 = old.autov3 AND new.autov3 <> '{EMPTY_AUTOV3}'
+        JOIN decisions d ON d.content_id = old.id
+        LEFT JOIN decisions known ON known.content_id = new.id AND known.matter = d.matter
+    WHERE f.id = ?1 AND (known.decided_at IS NULL OR known.decided_at < d.decided_at) ORDER BY d.matter"""  # noqa: S608 - a constant
+_LEFT_BEHIND = """SELECT 1 FROM files f JOIN facts old ON old.owner = 'content' AND old.owner_id = f.former_content_id
+        AND old.source = 'user'
+    WHERE f.id = ? AND NOT EXISTS (SELECT 1 FROM facts new WHERE new.owner = 'content' AND new.owner_id = f.content_id
+        AND new.source = 'user' AND new.field = old.field AND new.value = old.value)"""
 _IS_MADE = "SELECT 1 FROM decisions WHERE content_id = ? AND matter = ?"
 _PIN = """UPDATE contents SET pinned_version_id = ?1, gone_since = NULL,
         unpinned_version_id = CASE WHEN pinned_version_id IS NULL THEN version_id ELSE unpinned_version_id END
@@ -65,10 +78,22 @@ class Decisions:
 
     def of_content(self, content_id: int) -> list[Decision]:
         """Give all that people decided about a content."""
-        return [
-            Decision(row["matter"], from_json(row["value"]), row["decided_by"], from_epoch(row["decided_at"]))
-            for row in self._database.rows(_OF_CONTENT, (content_id,))
-        ]
+        return [_decision_from(row) for row in self._database.rows(_OF_CONTENT, (content_id,))]
+
+    def inherit(self, file_id: int, content_id: int) -> list[str]:
+        """Have what was decided of what a file held before hold of this content too, and give the matters.
+
+        Only where both have the same weights: a header that another tool rewrote makes other bytes of them. The other files
+        that hold what it held before keep their decisions. A later word on the same matter is left.
+        """
+        rows = self._database.rows(_OF_SAME_WEIGHTS, (file_id, content_id))
+        for row in rows:
+            self.keep(content_id, _decision_from(row))
+        return [row["matter"] for row in rows]
+
+    def is_left_behind(self, file_id: int) -> bool:
+        """Tell whether a value that a person gave to what a file held before is not that of what it holds now."""
+        return self._database.row(_LEFT_BEHIND, (file_id,)) is not None
 
     def is_ignored(self, content_id: int | None) -> bool:
         """Tell whether a content is to be left alone; what has not been read yet never is."""
@@ -82,3 +107,7 @@ class Decisions:
             if each.matter in _FIELDS
         ]
         self._facts.replace_of_content(content_id, Source.USER, told)
+
+
+def _decision_from(row: sqlite3.Row) -> Decision:
+    return Decision(row["matter"], from_json(row["value"]), row["decided_by"], from_epoch(row["decided_at"]))

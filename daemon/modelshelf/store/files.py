@@ -28,7 +28,8 @@ _ADD = """INSERT INTO files (folder_id, directory, name, size_bytes, mtime_ns, c
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (folder_id, directory, name) DO NOTHING RETURNING id"""
 _CHANGE = """UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, scan_phase = 0, is_inspected = 0,
-        content_id = NULL, missing_since = NULL, hash_skipped_reason = NULL,
+        former_content_id = coalesce(content_id, former_content_id), content_id = NULL,
+        missing_since = NULL, hash_skipped_reason = NULL,
         priority = ?, waiting_reason = ?, run_id = ?, last_changed_at = ? WHERE id = ?"""
 _SETTLE = "UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing_since = NULL WHERE id = ?"
 _MOVE = """UPDATE files SET folder_id = ?, directory = ?, name = ?,
@@ -43,6 +44,9 @@ _RAISE = "UPDATE files SET priority = ?1 WHERE id = ?2 AND priority < ?1"
 _RAISE_READING = """UPDATE tasks SET priority = ?1
     WHERE kind IN ('inspect_file', 'hash_file') AND subject = CAST(?2 AS TEXT) AND state = 'queued' AND priority < ?1"""
 _AT = "SELECT * FROM files WHERE folder_id = ? AND directory = ? AND name = ?"
+_OF_OTHER_BYTES = (
+    "SELECT 1 FROM files WHERE id = ? AND scan_phase = 0 AND content_id IS NULL AND former_content_id IS NOT NULL"
+)
 _DIRECTORIES = """SELECT DISTINCT directory FROM files
     WHERE folder_id = :folder AND missing_since IS NULL
         AND (:top = x'' OR directory = :top OR directory >= :first AND directory < :beyond)
@@ -127,6 +131,10 @@ class Files:
     def unchanged_since(self, file_id: int) -> datetime:
         """Give when the file was first seen with the bytes that it has now."""
         return from_epoch(self._database.rows("SELECT last_changed_at FROM files WHERE id = ?", (file_id,))[0][0])
+
+    def is_of_other_bytes(self, file_id: int) -> bool:
+        """Tell whether what was said of a file was said of other bytes: those that it has now are still to be hashed."""
+        return self._database.row(_OF_OTHER_BYTES, (file_id,)) is not None
 
     def add(self, file: NewFile) -> int:
         """Begin to know a file; gives its id. One that is known at this path already takes the new bytes instead."""

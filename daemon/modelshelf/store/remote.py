@@ -1,4 +1,7 @@
-"""Civitai's records as they were received, compressed: what we know of them can be read out again by a later version."""
+"""Civitai's records as they were received, compressed: what we know of them can be read out again by a later version.
+
+Whoever keeps one adds what only the former one says: the body here is replaced as a whole.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The staff: a worker for each device on each lane, so that one that does not answer costs its own workers alone."""
+"""The staff: workers for each device on each lane, so that one that does not answer costs its own workers alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.task import Lane
 from modelshelf.logs import get_log
 from modelshelf.worker.lanes import NO_DEVICE
-from modelshelf.worker.worker import Worker
+from modelshelf.worker.worker import Place, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from modelshelf.worker.hall import Hall
 
 log = get_log(__name__)
+
+PER_DEVICE = {Lane.DESK: 1, Lane.DISK: 1, Lane.NETWORK: 2}
+"""Two that read from one disk would hold each other up; whoever fetches pictures waits for a server most of the time."""
 
 SILENT_SECONDS = 10.0
 """A worker that gave no sign of life for so long may be held by a disk or a server that does not answer."""
@@ -52,12 +55,14 @@ class Staff:
         """Give the devices whose workers have been at something for long without a sign of life."""
         return {worker.device for worker in self.workers if worker.silent_seconds() > SILENT_SECONDS} - {NO_DEVICE}
 
-    def _places(self) -> list[tuple[Lane, str]]:
+    def _places(self) -> list[Place]:
         devices = sorted(self._devices())
-        places = [(lane, device) for lane in self._lanes for device in devices]
-        return [*places, (Lane.NETWORK, NO_DEVICE)] if Lane.NETWORK in self._lanes else places
+        places = [
+            (lane, each, number) for lane in self._lanes for each in devices for number in range(PER_DEVICE[lane])
+        ]
+        return [*places, (Lane.NETWORK, NO_DEVICE, 0)] if Lane.NETWORK in self._lanes else places
 
-    def _hire(self, lane: Lane, device: str) -> Worker:
-        worker = Worker(lane, self._hall, device)
+    def _hire(self, lane: Lane, device: str, number: int) -> Worker:
+        worker = Worker(lane, self._hall, device, number)
         worker.start()
         return worker

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind
@@ -35,6 +35,9 @@ log = get_log(__name__)
 DERIVED_FROM_FILES = {TaskKind.INSPECT_FILE, TaskKind.HASH_FILE}
 LOOK_FIRST = timedelta(seconds=2)
 
+Place: TypeAlias = tuple[Lane, str, int]
+"""The lane and the device a worker is there for, and which one of those for both it is."""
+
 PAUSE_SECONDS = 5.0
 """After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
 
@@ -42,18 +45,15 @@ PAUSE_SECONDS = 5.0
 class Worker(threading.Thread):
     """One thread for one lane of one device, so that nothing but its own device can hold it up."""
 
-    def __init__(self, lane: Lane, hall: Hall, device: str = NO_DEVICE) -> None:
-        super().__init__(name=f"worker-{lane}-{device}".removesuffix("-"), daemon=True)
+    def __init__(self, lane: Lane, hall: Hall, device: str = NO_DEVICE, number: int = 0) -> None:
+        parts = ["worker", lane, device, str(number + 1) if number else ""]
+        super().__init__(name="-".join(filter(None, parts)), daemon=True)
         self.lane = lane
         self.device = device
+        self.place: Place = (lane, device, number)
         self.is_dismissed = False
         self._hall = hall
         self._reins: WorkerReins | None = None
-
-    @property
-    def place(self) -> tuple[Lane, str]:
-        """The lane and the device it is there for."""
-        return self.lane, self.device
 
     def dismiss(self) -> None:
         """Let it end when it has put down what it holds."""

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_wire import RecordedRequest
 
-OF_THE_API = (moods.truncated, moods.wrong_address)
-"""Of a picture they would mean that it is broken, or gone: the next one takes its place."""
-
 OF_BATCHES = (moods.malformed, moods.too_large, moods.method_not_allowed)
 """Refusals that a batch may meet, and no question about one hash alone."""
 
@@ -104,7 +101,7 @@ class Server:
     def __call__(self, request: RecordedRequest) -> Mood | None:
         mood = self._left.pop(0) if self._left else None
         is_picture = request.path.startswith("/images/")
-        if (mood in OF_BATCHES and request.method == "GET") or (mood in OF_THE_API and is_picture):
+        if mood in OF_BATCHES and request.method == "GET":
             mood = None
         return mood or (None if is_picture else self._oddity)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,6 +67,65 @@ def test_a_picture_that_could_not_be_had_comes_later_and_whole(
         picture.load()
     assert not [name for name in shelf.names() if name.endswith(".part")]
     assert shelf.path("ink.civitai.info").exists()
+
+
+def halved(reply: Reply) -> Reply:
+    """Give half of a picture and call it whole."""
+    return replace(reply, body=reply.body[: len(reply.body) // 2])
+
+
+@pytest.mark.parametrize(
+    "mood",
+    [
+        moods.region_blocked,
+        moods.unauthorized,
+        moods.forbidden,
+        moods.unknown,
+        moods.wrong_address,
+        moods.strange_miss,
+        moods.malformed,
+        moods.redirect_loop,
+        halved,
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_pictures_that_are_all_refused_for_days_come_once_the_host_is_well(
+    mood: Mood, count: int, shelf: StepShelf, civitai: CivitaiStandIn
+) -> None:
+    introduce(civitai, INK, "Ink", images=count)
+    shelf.put("ink.safetensors", INK)
+    civitai.mood_for = lambda request: mood if request.path.startswith("/images/") else None
+    shelf.look_through()
+    shelf.clock.advance(5 * 24 * HOUR)
+    shelf.drain()
+    assert asked(civitai)
+    (owed,) = shelf.tasks()
+    assert owed.last_error, "a person sees why it does not come"
+    civitai.mood_for = None
+    shelf.clock.advance(25 * HOUR)
+    shelf.drain()
+    assert shelf.path("ink.preview.png").exists()
+    assert not shelf.tasks()
+
+
+def test_another_host_s_pause_holds_up_no_picture_of_civitai_s(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
+    other = builders.lora(8)
+    version_id = introduce(civitai, INK, "Ink", images=1)
+    introduce(civitai, other, "Other", images=1)
+    strange = civitai.origin.replace("127.0.0.1", "localhost")
+    civitai.records.versions[version_id].body["images"] = [{"url": f"{strange}/images/u/width=512/1.jpeg"}]
+    slow = moods.rate_limited("86400")
+    civitai.mood_for = lambda request: slow if request.headers["host"].startswith("localhost") else None
+    shelf.put("ink.safetensors", INK)
+    shelf.look_through()
+    shelf.put("other.safetensors", other)
+    shelf.look_through()
+    assert shelf.path("other.preview.png").exists()
+    assert not shelf.path("ink.preview.png").exists()
+    civitai.mood_for = None
+    shelf.clock.advance(25 * HOUR)
+    shelf.drain()
+    assert shelf.path("ink.preview.png").exists()
 
 
 def test_the_rest_of_a_picture_is_fetched_and_not_all_of_it_again(

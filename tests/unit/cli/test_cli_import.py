@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelshelf.cli import import_plan, import_stablequeue
+from modelshelf.clock import SystemClock
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.model_file import Fingerprint, ScanPhase
 from modelshelf.domain.task import Priority, TaskKind
@@ -427,3 +428,16 @@ def test_many_rows_are_written_piece_by_piece(shelf: CliShelf, monkeypatch: pyte
     rows = [told(model(shelf, f"{number}.safetensors", size_bytes=10, seed=number)) for number in range(5)]
     assert {fate for fate, _ in fates(taken(shelf, *rows))} == {"noted"}
     assert {fate for fate, _ in fates(taken(shelf, *rows))} == {"unchanged"}
+
+
+def test_a_match_by_a_hash_that_was_told_is_not_called_one_of_the_bytes(shelf: CliShelf) -> None:
+    path = model(shelf)
+    taken(shelf, told(path))
+    scan(shelf)
+    _, content = content_of(shelf)
+    with shelf.store() as store:
+        store.contents.record_hit(content.id, 7, SystemClock().now())
+    assert "it lists the hash that another program told" in shelf.run("why", str(path)).out
+    with shelf.store() as store:
+        store.database.execute("UPDATE contents SET blake3 = 'AB' WHERE id = ?", (content.id,))
+    assert "it lists these very bytes" in shelf.run("why", str(path)).out

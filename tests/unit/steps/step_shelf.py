@@ -231,7 +231,9 @@ class StepShelf:
         if isinstance(subject, str) and "." in subject:
             subject = self.file(subject).id
         now = self.clock.now()
-        return Task(0, kind, str(subject), path, TaskState.RUNNING, details.pop("priority", Priority.DROP), now, now, **details)
+        return Task(
+            0, kind, str(subject), path, TaskState.RUNNING, details.pop("priority", Priority.DROP), now, now, **details
+        )
 
     def perform(self, kind: TaskKind, *subjects: object, path: bytes = b"", **details: Any) -> list[Outcome[Any]]:
         """Do the slow half of a step."""

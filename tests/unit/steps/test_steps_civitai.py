@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,11 +18,15 @@ from modelshelf.steps.matched import body_to_keep
 from modelshelf.steps.step import Done, Failed
 from tests import builders
 from tests.fakes import civitai_moods as moods
+from tests.fakes.civitai_wire import json_reply
 from tests.unit.steps.step_shelf import introduce
 
 if TYPE_CHECKING:
     from modelshelf.domain.content import Content
+    from modelshelf.domain.jsontypes import JsonObject
+    from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
+    from tests.fakes.civitai_wire import RecordedRequest
     from tests.unit.steps.step_shelf import StepShelf
 
 CONTENT = builders.lora(1)
@@ -39,6 +45,12 @@ def done(outcomes: list[Any]) -> Done[Any]:
     (outcome,) = outcomes
     assert isinstance(outcome, Done)
     return outcome
+
+
+def _answered_with(record: JsonObject, request: RecordedRequest) -> Mood | None:
+    if request.path.endswith("/ids"):
+        return None
+    return lambda _: json_reply([record] if request.method == "POST" else record)
 
 
 def test_a_hit_is_followed_and_asked_for_again_in_a_month(
@@ -106,6 +118,45 @@ def test_many_contents_are_two_requests(shelf: StepShelf, civitai: CivitaiStandI
     assert len(civitai.requests) == 2
     kept = shelf.store.remote.version_body(shelf.content("0.safetensors").version_id or 0)
     assert "https://undefined" not in str(kept)
+
+
+def test_a_thin_record_of_a_version_takes_nothing_away_and_is_no_news(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    version_id = introduce(civitai, CONTENT, "Known")
+    shelf.do(TaskKind.IDENTIFY_CONTENT, content.id)
+    known = shelf.description("model.safetensors")
+    body = shelf.store.remote.version_body(version_id)
+    assert body is not None
+    silent: JsonObject = {"files": [], "images": [], "trainedWords": None, "baseModel": "", "model": {"poi": False}}
+    thin: list[tuple[JsonObject, bool]] = [({**body, **silent}, False), ({"id": version_id}, True)]
+    for record, is_followed in thin:
+        civitai.mood_for = partial(_answered_with, record)
+        outcome = done(shelf.perform(TaskKind.IDENTIFY_CONTENT, content.id, is_forced=True))
+        assert outcome.is_followed is is_followed
+        shelf.record([outcome])
+        after = shelf.description("model.safetensors")
+        assert after.facts == known.facts
+        assert known.version is not None
+        assert after.version is not None
+        assert replace(after.version, body={}) == replace(known.version, body={})
+
+
+def test_an_archived_model_keeps_the_files_and_the_address_it_had(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    version_id = introduce(civitai, CONTENT, "Known", model_id=5)
+    shelf.do(TaskKind.IDENTIFY_CONTENT, content.id)
+    known = shelf.description("model.safetensors").version
+    record: Any = civitai.records.versions[version_id].body
+    for mode in ("Archived", None):
+        civitai.records.models[5].body["mode"] = record["model"]["mode"] = mode
+        shelf.do(TaskKind.IDENTIFY_CONTENT, content.id, is_forced=True)
+        after = shelf.description("model.safetensors")
+        assert known is not None
+        assert after.version is not None
+        assert (after.version.files, after.version.download_url) == (known.files, known.download_url)
+        assert after.text(Field.MODE) == mode
 
 
 def test_a_body_without_files_is_kept_as_it_came(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:

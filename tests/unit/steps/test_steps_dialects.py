@@ -75,7 +75,7 @@ def dialect(request: pytest.FixtureRequest, shelf: StepShelf) -> str:
     return name
 
 
-def know(shelf: StepShelf, name: str) -> None:
+def know(shelf: StepShelf, name: str, **changes: JsonValue) -> None:
     """Let Civitai know a model and the model above it."""
     hashes: JsonObject = {"SHA256": sha256(shelf.path(name).read_bytes())}
     body: JsonObject = {
@@ -86,6 +86,7 @@ def know(shelf: StepShelf, name: str) -> None:
         "trainedWords": ["ours"],
         "files": [{"id": 7, "name": name, "hashes": hashes}],
         "model": {"name": "Known", "type": "LORA"},
+        **changes,
     }
     shelf.store.remote.keep_version(5, 6, body, shelf.clock.now())
     above: JsonObject = {"id": 6, "name": "Known", "type": "LORA", "tags": ["style"], "modelVersions": []}
@@ -141,6 +142,21 @@ def test_edits_and_unknown_keys_stay_and_the_rest_is_refreshed(shelf: StepShelf,
     after = json.loads(path.read_bytes())
     assert {key: after[key] for key in EDITS[dialect]} == EDITS[dialect]
     accept(dialect, path.read_bytes())
+    demand_still(shelf)
+
+
+def test_a_value_that_we_wrote_once_is_a_persons_who_types_it_again(shelf: StepShelf, dialect: str) -> None:
+    write(shelf)
+    path = shelf.path(FILES[dialect])
+    before = json.loads(path.read_bytes())
+    know(shelf, NAME, trainedWords=["later"])
+    write(shelf)
+    after = json.loads(path.read_bytes())
+    changed = {key: value for key, value in before.items() if key != "extensions" and after[key] != value}
+    assert len(changed) == 1
+    edit(path, changed)
+    write(shelf)
+    assert json.loads(path.read_bytes()) == after | changed
     demand_still(shelf)
 
 

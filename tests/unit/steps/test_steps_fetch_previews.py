@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +15,7 @@ from modelshelf.civitai.entries import remote_images
 from modelshelf.domain.decision import IGNORE, Decision
 from modelshelf.domain.output import ImagesOutput, Output
 from modelshelf.domain.task import TaskKind
-from modelshelf.errors import CivitaiRateLimited, CivitaiUnavailable, FileUnreadable
+from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiUnavailable, FileUnreadable
 from modelshelf.formats.picture_mark import mark_of
 from modelshelf.formats.pictures import picture_suffix
 from modelshelf.steps import downloads, fetch_previews
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from modelshelf.steps.step import Outcome
     from tests.fakes.civitai_moods import Mood
     from tests.fakes.civitai_server import CivitaiStandIn
     from tests.fakes.civitai_wire import RecordedRequest, Reply
@@ -176,6 +180,52 @@ def test_a_picture_that_is_gone_gives_its_place_to_the_next(
     assert numbers(civitai) == [1, 2]
 
 
+def refused(shelf: StepShelf, waited: timedelta) -> Outcome[Any]:
+    """Fetch what has been owed for a while."""
+    task = replace(shelf.task(TaskKind.FETCH_PREVIEWS, NAME), queued_at=shelf.clock.now() - waited)
+    (outcome,) = shelf.steps[TaskKind.FETCH_PREVIEWS].perform([task], shelf.reins)
+    return outcome
+
+
+def halved(reply: Reply) -> Reply:
+    return replace(reply, body=reply.body[: len(reply.body) // 2])
+
+
+@pytest.mark.parametrize("mood", [moods.unknown, moods.wrong_address, moods.malformed, halved])
+def test_a_host_that_refuses_every_picture_is_believed_after_a_while_only(
+    known: StepShelf, civitai: CivitaiStandIn, mood: Mood
+) -> None:
+    identified(known, [image(civitai, number) for number in (1, 2)])
+    civitai.mood_for = lambda _: mood
+    waits = {timedelta(): 3600, timedelta(hours=3): 3 * 3600, timedelta(days=13): 86_400}
+    for waited, seconds in waits.items():
+        outcome = refused(known, waited)
+        assert isinstance(outcome, Failed)
+        assert isinstance(outcome.error, CivitaiUnavailable)
+        assert outcome.error.retry_after_seconds == seconds
+    assert isinstance(refused(known, fetch_previews.BELIEVED_AFTER), Done)
+
+
+@pytest.mark.parametrize("mood", [moods.region_blocked, moods.unauthorized, moods.forbidden])
+def test_a_host_that_forbids_every_picture_is_asked_once_a_day_for_ever(
+    known: StepShelf, civitai: CivitaiStandIn, mood: Mood
+) -> None:
+    identified(known, [image(civitai, number) for number in (1, 2)])
+    civitai.mood_for = lambda _: mood
+    outcome = refused(known, timedelta(days=400))
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, CivitaiForbids)
+    assert outcome.error.retry_after_seconds == pytest.approx(86_400)
+
+
+def test_pictures_that_are_too_large_are_not_fetched_again(
+    known: StepShelf, civitai: CivitaiStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_previews, "MAX_PICTURE_BYTES", 10)
+    identified(known, [image(civitai, number) for number in (1, 2)])
+    assert isinstance(refused(known, timedelta()), Done)
+
+
 def test_a_picture_that_cannot_be_had_now_is_waited_for_a_while(known: StepShelf, civitai: CivitaiStandIn) -> None:
     identified(known, [image(civitai, number) for number in (1, 2)])
     civitai.mood_for = answering({1: moods.crashed})
@@ -302,7 +352,8 @@ def test_a_picture_that_is_kept_as_it_is_is_told_by_its_bytes_and_bounded(
     monkeypatch.setattr("modelshelf.formats.pictures._MAX_PIXELS", 10)
     for name in pictures(known):
         known.path(name).unlink()
-    assert not fetch(known)
+    with pytest.raises(CivitaiUnavailable, match="too many pixels"):
+        fetch(known)
     assert pictures(known) == {}
 
 
@@ -348,6 +399,25 @@ def _names_of(made: downloads.Downloads, url: str, shelf: StepShelf) -> list[str
     downloads.Downloads(made.directory, Client()).fetch(url, 100)  # type: ignore[arg-type]
     assert shelf.root in made.directory.parents
     return seen
+
+
+def test_two_that_want_the_same_picture_at_once_both_get_it(known: StepShelf) -> None:
+    got: list[bytes] = []
+
+    class Client:
+        """Has come to the end of one download when another begins."""
+
+        def download_image(self, _url: str, destination: Path, _max_bytes: int) -> None:
+            destination.write_bytes(b"whole")
+            if second.ident is None:
+                second.start()
+                second.join(0.3)
+
+    made = downloads.Downloads(on_their_way(known), Client())  # type: ignore[arg-type]
+    second = threading.Thread(target=lambda: got.append(made.fetch("https://a.example/1.png", 100)))
+    got.append(made.fetch("https://a.example/1.png", 100))
+    second.join(10)
+    assert got == [b"whole", b"whole"]
 
 
 def test_what_broke_off_is_swept_up_when_it_is_old_or_too_much(

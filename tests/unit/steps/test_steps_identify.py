@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +12,19 @@ import pytest
 from modelshelf.domain.civitai import Alternate
 from modelshelf.domain.content import Match
 from modelshelf.domain.fact import Fact, Field, Source
-from modelshelf.domain.task import TaskKind
+from modelshelf.domain.task import Lane, Priority, TaskKind
 from modelshelf.errors import CivitaiUnavailable
-from modelshelf.steps import roll_call
+from modelshelf.steps import identify_content, roll_call
 from modelshelf.steps.step import Done, Failed
 from tests import builders
 from tests.fakes import civitai_moods as moods
-from tests.fakes.civitai_wire import json_reply
+from tests.fakes.civitai_wire import Reply, json_reply
 from tests.unit.steps.step_shelf import introduce, sha256
 
 if TYPE_CHECKING:
     from modelshelf.domain.content import Content
     from tests.fakes.civitai_server import CivitaiStandIn
+    from tests.fakes.civitai_wire import RecordedRequest
     from tests.unit.steps.step_shelf import StepShelf
 
 BYTES = builders.lora(1)
@@ -61,6 +64,26 @@ def say(shelf: StepShelf, source: Source, version_id: int) -> None:
     """Let somebody say which version the model is."""
     file = shelf.file("model.safetensors")
     shelf.store.facts.replace_of_file(file.id, source, [Fact(Field.VERSION_ID, source, version_id)])
+
+
+def test_one_dropped_file_is_asked_for_within_200_milliseconds_of_its_hash_while_others_are_read(
+    shelf: StepShelf, civitai: CivitaiStandIn
+) -> None:
+    version_id = introduce(civitai, BYTES, "Dropped")
+    for name, data in (("model", BYTES), *((f"other {number}", builders.lora(number)) for number in range(2, 5))):
+        shelf.put(f"{name}.safetensors", data)
+    shelf.scan(priority=Priority.REST)
+    shelf.store.files.raise_priority(shelf.file("model.safetensors").id, Priority.DROP)
+    shelf.do(TaskKind.INSPECT_FILE, "model.safetensors")
+    shelf.do(TaskKind.HASH_FILE, "model.safetensors")
+    shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors")
+    hashed_at = shelf.content("model.safetensors").hashed_at
+    outcomes = shelf.steps[TaskKind.IDENTIFY_CONTENT].perform(
+        shelf.store.journal.claim(Lane.NETWORK, hashed_at + timedelta(milliseconds=200)), shelf.reins
+    )
+    shelf.record(outcomes)
+    assert shelf.content("model.safetensors").version_id == version_id
+    assert shelf.file("other 2.safetensors").content_id is None
 
 
 def test_of_several_versions_the_oldest_is_chosen_and_the_others_are_kept(
@@ -152,6 +175,132 @@ def test_a_questioned_record_gives_way_to_another_of_the_right_size(
     assert (found.version_id, found.questioned_version_id) == (right, None)
     assert [each.version_id for each in shelf.store.alternates.of_content(content.id)] == []
     assert events(shelf) == ["content_identified"]
+
+
+def test_one_questioned_record_gives_way_though_its_hash_was_asked_for_alone(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    civitai.add_file(sha256(BYTES), len(BYTES) + 1024, name="Wrong", published_at="2023-03-30T00:00:00.000Z")
+    right = introduce(civitai, BYTES, "Right")
+    assert look_up(shelf, content.id).version_id == right
+
+
+def test_a_record_of_other_bytes_is_not_believed(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:
+    others = introduce(civitai, builders.lora(2), "Of other bytes")
+
+    def foreign(request: RecordedRequest) -> Reply:
+        return civitai.routes.answer(replace(request, path=f"/api/v1/model-versions/{others}"))
+
+    civitai.mood_for = lambda request: (lambda _: foreign(request)) if request.method == "GET" else None
+    (outcome,) = shelf.perform(TaskKind.IDENTIFY_CONTENT, content.id)
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, CivitaiUnavailable)
+
+
+@pytest.fixture
+def twice_published(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> tuple[int, list[int]]:
+    """Give the version that two files are known as, and their contents; each was published again since."""
+    shelf.put("other.safetensors", builders.lora(2))
+    shelf.read("other.safetensors")
+    ids = [content.id, shelf.content("other.safetensors").id]
+    current = introduce(civitai, BYTES, "Current", published_at="2025-01-01T00:00:00.000Z")
+    introduce(civitai, builders.lora(2), "Other")
+    look_up(shelf, *ids)
+    introduce(civitai, BYTES, "Again", published_at="2026-01-01T00:00:00.000Z")
+    return current, ids
+
+
+def leave_out(civitai: CivitaiStandIn, version_id: int) -> None:
+    """Have every list lack a version."""
+
+    def mood(reply: Reply) -> Reply:
+        elements = json.loads(reply.body)
+        kept = [e for e in elements if e and version_id not in {e.get("id"), e.get("modelVersionId")}]
+        return json_reply(kept)
+
+    civitai.mood_for = lambda request: mood if request.method == "POST" else None
+
+
+@pytest.mark.parametrize("is_forced", [True, False])
+@pytest.mark.parametrize("said", [None, 4711])
+def test_no_list_that_leaves_the_current_version_out_makes_it_another_s(
+    shelf: StepShelf,
+    civitai: CivitaiStandIn,
+    twice_published: tuple[int, list[int]],
+    said: int | None,
+    *,
+    is_forced: bool,
+) -> None:
+    current, ids = twice_published
+    if said is not None:
+        say(shelf, Source.FORGE, said)
+    leave_out(civitai, current)
+    shelf.clock.advance(MONTH.total_seconds())
+    assert look_up(shelf, *ids, is_forced=is_forced).version_id == current
+    (again,) = shelf.store.alternates.of_content(ids[0])
+    assert again.version_id != current
+
+
+def test_the_current_version_stays_though_an_older_one_appears(
+    shelf: StepShelf, civitai: CivitaiStandIn, twice_published: tuple[int, list[int]]
+) -> None:
+    current, ids = twice_published
+    introduce(civitai, BYTES, "Older", published_at="2024-01-01T00:00:00.000Z")
+    assert look_up(shelf, *ids, is_forced=True).version_id == current
+
+
+def test_the_current_version_is_left_after_its_own_404_and_not_for_an_outage(
+    shelf: StepShelf, civitai: CivitaiStandIn, twice_published: tuple[int, list[int]]
+) -> None:
+    current, ids = twice_published
+    vanish(civitai, current)
+    civitai.mood_for = lambda request: moods.crashed if request.path.endswith(f"/{current}") else None
+    outcomes = shelf.perform(TaskKind.IDENTIFY_CONTENT, *ids, is_forced=True)
+    assert [type(outcome) for outcome in outcomes] == [Failed, Done]
+    civitai.mood_for = None
+    assert look_up(shelf, *ids, is_forced=True).version_id not in {None, current}
+
+
+def test_what_a_sidecar_says_is_chosen_though_a_batch_leaves_it_out(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    introduce(civitai, BYTES, "First", published_at="2025-01-01T00:00:00.000Z")
+    later = introduce(civitai, BYTES, "Later", published_at="2026-01-01T00:00:00.000Z", mode="Archived")
+    say(shelf, Source.FORGE, later)
+    civitai.mood_for = lambda request: (lambda _: json_reply([])) if request.route.endswith("/by-hash") else None
+    assert look_up(shelf, content.id).version_id == later
+
+
+def test_of_many_that_a_list_leaves_out_twice_few_are_asked_for_and_the_others_wait(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identify_content, "MOST_CONFIRMED", 2)
+    names = [f"{number}.safetensors" for number in range(2, 6)]
+    for number, name in enumerate(names, 2):
+        shelf.put(name, builders.lora(number))
+        shelf.read(name)
+    ids = [content.id, *(shelf.content(name).id for name in names)]
+    look_up(shelf, *ids)
+    introduce(civitai, builders.lora(5), "Listed")
+    known = introduce(civitai, BYTES, "Known")
+    leave_out(civitai, known)
+    shelf.clock.advance(7200)
+    civitai.requests.clear()
+    assert look_up(shelf, *ids).version_id == known
+    counts = [shelf.content(name).lookup_count for name in names]
+    assert (counts, len(civitai.requests)) == ([2, 1, 1, 2], 5)
+    assert shelf.content(names[1]).next_lookup_at == shelf.clock.now() + timedelta(hours=2)
+
+
+def test_an_outage_never_counts_as_a_second_miss(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:
+    shelf.put("other.safetensors", builders.lora(2))
+    shelf.read("other.safetensors")
+    ids = [content.id, shelf.content("other.safetensors").id]
+    introduce(civitai, builders.lora(2), "Known")
+    look_up(shelf, *ids)
+    civitai.mood_for = lambda request: moods.crashed if request.method == "GET" else None
+    outcomes = shelf.perform(TaskKind.IDENTIFY_CONTENT, *ids, is_forced=True)
+    assert [type(outcome) for outcome in outcomes] == [Failed, Done]
 
 
 def test_a_pinned_record_of_another_size_is_believed_all_the_same(

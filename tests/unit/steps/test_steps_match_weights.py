@@ -122,6 +122,34 @@ def test_what_was_found_by_its_bytes_meanwhile_stays_that(
     assert not civitai.requests
 
 
+@pytest.fixture
+def questioned(shelf: StepShelf, civitai: CivitaiStandIn) -> int:
+    """Let Civitai list our bytes, and weights, with another size than they have."""
+    shelf.put("edited.safetensors", OURS)
+    shelf.read("edited.safetensors")
+    hashes = {"SHA256": sha256(OURS), "AutoV3": edited(shelf).hashes.autov3}
+    return civitai.add_file(hashes, len(OURS) + 1024, name="Wrong")
+
+
+def test_a_record_that_contradicts_the_bytes_is_not_believed_by_the_weights_either(
+    shelf: StepShelf, civitai: CivitaiStandIn, questioned: int
+) -> None:
+    shelf.do(TaskKind.IDENTIFY_CONTENT, edited(shelf).id)
+    assert edited(shelf).questioned_version_id == questioned
+    shelf.clock.advance(SOON)
+    shelf.drain()
+    assert (edited(shelf).version_id, edited(shelf).weights_looked_up_at is None) == (None, False)
+
+
+def test_what_is_questioned_while_it_is_asked_for_by_its_weights_is_not_believed(
+    shelf: StepShelf, civitai: CivitaiStandIn, questioned: int
+) -> None:
+    outcomes = shelf.perform(TaskKind.MATCH_WEIGHTS, edited(shelf).id)
+    shelf.do(TaskKind.IDENTIFY_CONTENT, edited(shelf).id)
+    shelf.record(outcomes)
+    assert edited(shelf).version_id is None
+
+
 def test_a_look_up_that_fails_is_owed_still(shelf: StepShelf, civitai: CivitaiStandIn, version_id: int) -> None:
     civitai.mood_for = lambda _: moods.crashed
     (outcome,) = shelf.perform(TaskKind.MATCH_WEIGHTS, edited(shelf).id)

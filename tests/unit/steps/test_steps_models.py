@@ -16,11 +16,13 @@ from modelshelf.steps.newer_versions import newer_versions
 from modelshelf.steps.step import Done, Failed
 from tests import builders
 from tests.fakes import civitai_moods as moods
+from tests.fakes.civitai_wire import json_reply
 from tests.unit.steps.step_shelf import introduce
 
 if TYPE_CHECKING:
     from modelshelf.domain.civitai import Model
     from modelshelf.domain.content import Content
+    from modelshelf.domain.jsontypes import JsonObject
     from tests.fakes.civitai_server import CivitaiStandIn
     from tests.unit.steps.step_shelf import StepShelf
 
@@ -108,6 +110,42 @@ def test_a_model_that_is_not_there_is_left_alone_for_a_week_and_keeps_what_was_k
     civitai.records.models[MODEL].body["availability"] = "Public"
     ask(shelf, is_forced=True)
     assert shelf.store.remote.model_gone_since(MODEL) is None
+
+
+@pytest.mark.parametrize("is_full_again", [False, True])
+def test_a_thin_record_of_a_model_takes_nothing_away(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content, *, is_full_again: bool
+) -> None:
+    ask(shelf)
+    known = shelf.description("model.safetensors")
+    assert {Field.TAGS, Field.CREATOR, Field.LICENSE} <= known.facts.keys()
+    civitai.mood_for = lambda _: lambda _: json_reply({"id": MODEL, "creator": {"username": None}, "tags": []})
+    assert not ask(shelf, is_forced=True)
+    if is_full_again:
+        civitai.mood_for = None
+        assert not ask(shelf, is_forced=True)
+    assert shelf.description("model.safetensors").facts == known.facts
+
+
+def test_a_model_answered_under_another_id_is_asked_for_again_later(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    civitai.mood_for = lambda _: lambda _: json_reply({"id": MODEL + 1})
+    with pytest.raises(CivitaiUnavailable, match="something else"):
+        shelf.perform(TaskKind.ENRICH_MODEL, MODEL)
+    assert shelf.store.remote.model_body(MODEL + 1) is None
+    civitai.mood_for = None
+    assert ask(shelf)
+
+
+def test_the_pictures_of_a_model_s_versions_are_kept_without_giants(
+    shelf: StepShelf, civitai: CivitaiStandIn, content: Content
+) -> None:
+    image: JsonObject = {"url": "https://x.invalid/1.jpeg", "meta": {"comfy": "x" * 100_000, "prompt": "fish"}}
+    civitai.mood_for = lambda _: lambda _: json_reply({"id": MODEL, "modelVersions": [{"id": 1, "images": [image]}]})
+    ask(shelf)
+    slimmed = {**image, "meta": {"prompt": "fish"}}
+    assert shelf.store.remote.model_body(MODEL) == {"id": MODEL, "modelVersions": [{"id": 1, "images": [slimmed]}]}
 
 
 def test_an_outage_is_no_answer(shelf: StepShelf, civitai: CivitaiStandIn, content: Content) -> None:

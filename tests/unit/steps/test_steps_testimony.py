@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelshelf.domain.civitai import Alternate
+from modelshelf.domain.content import Match
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.hashes import Hashes
 from modelshelf.domain.task import TaskKind
-from modelshelf.sidecars.reading import read_sidecar
+from modelshelf.sidecars.classify import classify
+from modelshelf.sidecars.reading import FoundSidecar, read_sidecar
 from modelshelf.sidecars.witness import witness
 from modelshelf.steps import strays, testimony
 from modelshelf.store import strays as strays_table
@@ -20,8 +25,6 @@ from tests import builders
 from tests.unit.steps.step_shelf import sha256
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from tests.unit.steps.step_shelf import StepShelf
 
@@ -150,6 +153,44 @@ def test_a_stem_binds_nothing_that_names_other_bytes(shelf: StepShelf, model: Pa
     shelf.put("model.metadata.json", json.dumps(manager(sha256="f" * 64, notes="of another")))
     describe(shelf, model.name)
     assert believed(shelf) == {}
+
+
+def test_a_stem_binds_nothing_whose_short_hashes_are_those_of_other_bytes(shelf: StepShelf, model: Path) -> None:
+    files: JsonValue = [{"hashes": {"AutoV2": "AAAAAAAAAA", "AutoV1": "BBBBBBBB", "AutoV3": "CCCCCCCCCCCC"}}]
+    shelf.put("model.civitai.info", version_json(OTHER, "Another", files=files))
+    describe(shelf, model.name)
+    assert believed(shelf) == {}
+
+
+def test_a_record_of_another_version_than_the_bytes_are_is_not_believed_by_its_stem() -> None:
+    told: JsonObject = {"id": 7, "modelId": 6, "files": [], "model": {"name": "Another"}}
+    heard = witness(sidecar_of(told), {})
+    assert testimony.believed([heard], [], HASHES, {5, 6}) == []
+    assert testimony.believed([], [heard], HASHES, {5}) == []
+    assert [fact.value for fact in testimony.believed([heard], [], HASHES, {5, 7}) if fact.field is Field.NAME]
+    named = witness(sidecar_of({**told, "files": [{"hashes": {"SHA256": HASHES.sha256}}]}), {})
+    assert Field.NAME in {fact.field for fact in testimony.believed([named], [], HASHES, {5})}
+
+
+def test_what_a_person_wrote_beside_a_record_of_another_version_is_believed() -> None:
+    heard = witness(sidecar_of(manager(notes="mine", civitai={"id": 7, "modelId": 6, "files": []})), {})
+    assert testimony.believed([heard], [], HASHES, {5}) == [Fact(Field.NOTES, Source.TOOL_JSON, "mine")]
+
+
+def sidecar_of(content: JsonObject) -> FoundSidecar:
+    """Give a sidecar without a file behind it."""
+    return FoundSidecar(Path("model.json"), classify(content), content, os.stat_result([0] * 10), None)
+
+
+def test_only_a_match_by_its_bytes_says_which_versions_a_content_is(shelf: StepShelf, model: Path) -> None:
+    describe(shelf, model.name)
+    assert testimony.listed_versions(shelf.store, None) == frozenset()
+    assert testimony.listed_versions(shelf.store, shelf.content(model.name)) == frozenset()
+    identify(shelf, model.name, 5)
+    shelf.store.alternates.replace(shelf.content(model.name).id, [Alternate(8, 6, None)])
+    assert testimony.listed_versions(shelf.store, shelf.content(model.name)) == {5, 8}
+    by_weights = replace(shelf.content(model.name), matched_by=Match.WEIGHTS)
+    assert testimony.listed_versions(shelf.store, by_weights) == frozenset()
 
 
 def manager(**changes: JsonValue) -> JsonObject:

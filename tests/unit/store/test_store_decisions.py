@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from modelshelf.domain.decision import IGNORE, PIN, Decision
 from modelshelf.domain.fact import Fact, Field, Source, choose
+from modelshelf.domain.hashes import EMPTY_AUTOV3
 from modelshelf.domain.task import Lane, NewTask, TaskKind
 from modelshelf.errors import ModelshelfError
+from modelshelf.store.same_weights import believe_same_weights
 from modelshelf.store.schedule import Schedule, schedule_of
-from tests.unit.store.store_builders import DAY, NOW, SECOND, add_read_file
+from tests.unit.store.store_builders import DAY, NOW, SECOND, add_read_file, hashes
 
 if TYPE_CHECKING:
     from modelshelf.domain.content import Content
@@ -149,3 +152,51 @@ def test_decisions_of_what_is_not_there_are_refused(store: Store) -> None:
 
 def test_nothing_is_scheduled_for_what_is_not_there(store: Store) -> None:
     assert schedule_of(store.database, 999) == Schedule()
+
+
+def rewritten(store: Store, file_id: int, number: int, autov3: str | None) -> int:
+    """Let a file hold other bytes with this AutoV3; gives their content."""
+    file = store.files.get(file_id)
+    assert file is not None
+    store.files.change(file_id, file.fingerprint, NOW, priority=10, waiting_reason=None, run_id=None)
+    content = store.contents.upsert(1000, replace(hashes(number), autov3=autov3), NOW)
+    store.files.record_content(file_id, content.id)
+    return content.id
+
+
+def test_the_same_weights_take_over_what_was_decided_but_no_older_word(store: Store) -> None:
+    file_id, _ = add_read_file(store, b"x", 1)
+    add_read_file(store, b"copy", 1)
+    before = rewritten(store, file_id, 1, "AAAABBBBCCCC")
+    store.decisions.keep(before, decided(Field.NAME, "mine"))
+    store.decisions.keep(before, decided(Field.NOTES, "old"))
+    after = rewritten(store, file_id, 2, "AAAABBBBCCCC")
+    store.decisions.keep(after, replace(decided(Field.NOTES, "new"), decided_at=NOW + SECOND))
+    assert store.decisions.is_left_behind(file_id)
+    assert store.decisions.inherit(file_id, after) == [Field.NAME]
+    assert store.decisions.inherit(file_id, after) == []
+    assert {each.matter: each.value for each in store.decisions.of_content(after)} == {"name": "mine", "notes": "new"}
+    assert store.decisions.of_content(before) != []
+
+
+@pytest.mark.parametrize(
+    ("former", "latter"), [(None, None), (EMPTY_AUTOV3, EMPTY_AUTOV3), ("AAAABBBBCCCC", "DDDDEEEEFFFF")]
+)
+def test_other_weights_take_nothing_over(store: Store, former: str | None, latter: str | None) -> None:
+    file_id, _ = add_read_file(store, b"x", 1)
+    before = rewritten(store, file_id, 2, former)
+    store.decisions.keep(before, decided(Field.NAME, "mine"))
+    after = rewritten(store, file_id, 3, latter)
+    assert store.decisions.inherit(file_id, after) == []
+    assert store.decisions.is_left_behind(file_id)
+    assert believe_same_weights(store.database, after) is None
+
+
+def test_a_value_that_holds_again_is_not_left_behind(store: Store) -> None:
+    file_id, _ = add_read_file(store, b"x", 1)
+    before = rewritten(store, file_id, 2, "AAAABBBBCCCC")
+    assert not store.decisions.is_left_behind(file_id)
+    store.decisions.keep(before, decided(Field.NAME, "mine"))
+    after = rewritten(store, file_id, 3, "AAAABBBBCCCC")
+    store.decisions.inherit(file_id, after)
+    assert not store.decisions.is_left_behind(file_id)

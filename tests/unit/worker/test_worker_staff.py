@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.domain.task import ORDER, Lane, NewTask, TaskKind
 from modelshelf.steps.step import Done
 from modelshelf.worker import staff as room
 from modelshelf.worker.staff import Staff
+from tests import builders
 from tests.unit.steps.step_shelf import TRAITS
 from tests.waiting import wait_until
 
@@ -68,9 +69,15 @@ def hold_the_desk(shelf: StepShelf) -> HeldStep:
     return step
 
 
-def test_each_device_has_its_worker_on_each_lane_and_the_network_one_more(employer: Employer) -> None:
+def of(device: str) -> list[str]:
+    """Give the names of all workers where one device is there."""
+    network = ["worker-network", f"worker-network-{device}", f"worker-network-{device}-2"]
+    return [f"worker-desk-{device}", f"worker-disk-{device}", *network]
+
+
+def test_each_device_has_its_workers_on_each_lane_and_the_network_one_more(employer: Employer) -> None:
     employer.staff.renew()
-    assert employer.names() == ["worker-desk-8:1", "worker-disk-8:1", "worker-network", "worker-network-8:1"]
+    assert employer.names() == of("8:1")
     workers = [*employer.staff.workers]
     employer.staff.renew()
     assert employer.staff.workers == workers
@@ -82,6 +89,33 @@ def test_without_the_network_nobody_is_hired_for_it(shelf: StepShelf, employer: 
     assert employer.names() == ["worker-desk-8:1", "worker-disk-8:1"]
 
 
+class SlowPictures(HeldStep):
+    """Pictures that come when two files of the device are being pictured at once."""
+
+    kind = TaskKind.FETCH_PREVIEWS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._both = threading.Barrier(2)
+
+    def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[None]]:
+        self._both.wait(10)
+        return super().perform(tasks, reins)
+
+
+def test_two_files_of_a_device_are_pictured_at_once(shelf: StepShelf, employer: Employer) -> None:
+    for number in range(2 * ORDER[TaskKind.FETCH_PREVIEWS].batch_limit):
+        shelf.put(f"{number}.safetensors", builders.lora(number))
+    shelf.scan()
+    step = shelf.steps[TaskKind.FETCH_PREVIEWS] = SlowPictures()
+    step.answers.set()
+    ids = [row["id"] for row in shelf.store.database.rows("SELECT id FROM files")]
+    shelf.store.database.execute("UPDATE files SET scan_phase = 1")
+    shelf.store.journal.add([NewTask(TaskKind.FETCH_PREVIEWS, str(each)) for each in ids], shelf.clock.now())
+    employer.staff.renew()
+    wait_until(lambda: not shelf.tasks(TaskKind.FETCH_PREVIEWS))
+
+
 def test_a_device_that_comes_gets_workers_and_those_of_one_that_goes_end(employer: Employer) -> None:
     employer.staff.renew()
     employer.devices = {"9:1"}
@@ -90,7 +124,7 @@ def test_a_device_that_comes_gets_workers_and_those_of_one_that_goes_end(employe
     wait_until(lambda: not any(worker.is_alive() for worker in gone))
     assert employer.staff.is_alive()
     employer.staff.renew()
-    assert employer.names() == ["worker-desk-9:1", "worker-disk-9:1", "worker-network", "worker-network-9:1"]
+    assert employer.names() == of("9:1")
 
 
 def test_a_device_that_comes_back_gets_a_new_worker_as_soon_as_the_old_one_has_let_go(

@@ -37,6 +37,8 @@ _STATEMENTS = (
     "ALTER TABLE headers ADD COLUMN pickle_verdict TEXT",
     # Who told us a file's hash, where we did not read it ourselves.
     "ALTER TABLE files ADD COLUMN vouched_by TEXT",
+    # What a file held before its bytes changed.
+    "ALTER TABLE files ADD COLUMN former_content_id INTEGER",
     # What another program told of a file that is not read yet, and how the file looked when that was believed.
     """CREATE TABLE claims (folder_id TEXT NOT NULL, directory BLOB NOT NULL, name BLOB NOT NULL,
         size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, sha256 TEXT, autov1 TEXT, first_seen_at REAL,
