@@ -76,6 +76,8 @@ def test_the_key_is_told_to_the_home_host_and_nowhere_else(tmp_path: Path) -> No
                 ran = daemon.command(*words)
                 said.append(ran.stdout + ran.stderr)
             wait_until(lambda: next(answers, None) is None or is_described(daemon.models / "model.safetensors"))
+            daemon.stop()
+            daemon.start()  # who refuses the key is asked again by a new start
             daemon.command("retry", "--all")
             wait_until(lambda: is_described(daemon.models / "model.safetensors"), timeout=60)
             command_line = Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
