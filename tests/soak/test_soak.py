@@ -43,7 +43,7 @@ CONFIG = """
 input_paths:
   shelf: {{path: {here}/models, type: LORA}}
 store: {{directory: {here}/state}}
-api: {{base_url: "{api_url}", batch: {{rate_limit: 100000}}}}
+api: {{base_url: "{api_url}", batch: {{rate_limit: 100000, circuit_breaker: {{reset_timeout: 1}}}}}}
 """
 
 
