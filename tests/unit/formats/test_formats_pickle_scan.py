@@ -193,7 +193,9 @@ def test_a_zip_that_shows_other_members_to_other_programs_is_never_called_clean(
     for whole, name in ((content, "a.pt"), (zipped({"inner.pt": content}), "a.zip")):
         found = scan(tmp_path, whole, name)
         assert found.verdict is NOT_SCANNED
-        assert "the records at the end of its zip may lead programs to different members" in found.findings
+        said = " ".join(found.findings)
+        # Newer Pythons refuse some of these by themselves (CVE-2025-8291).
+        assert "may lead programs to different members" in said or "the directory of its zip is damaged" in said
 
 
 @pytest.mark.parametrize("case", one_faced_zips())
