@@ -15,6 +15,7 @@ import pytest
 
 from modelshelf import files, renaming
 from modelshelf.errors import DiskFull, FileChanged, FileGone, FileUnreadable, WriteRefused
+from modelshelf.files import writing as files_writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -648,7 +649,7 @@ def test_directories_written_to_together_are_synced_once_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr(files, "sync_now", synced.append)
+    monkeypatch.setattr(files_writing, "sync_now", synced.append)
     monkeypatch.setattr(renaming, "sync_now", synced.append)
     (tmp_path / "a").mkdir()
     (tmp_path / "gone").mkdir()

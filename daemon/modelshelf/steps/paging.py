@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
-from modelshelf.files import read_limited, replace_file
+from modelshelf.files import Ending, read_limited
 from modelshelf.gallery.mark import MARK_REACH_BYTES, is_ours
 from modelshelf.logs import get_log
 from modelshelf.steps.place import make_room
@@ -16,9 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelshelf.domain.output import Spot
+    from modelshelf.errors import ModelshelfError
+    from modelshelf.files import Drafts
     from modelshelf.steps.place import Place
 
 log = get_log(__name__)
+
+REFUSALS = (WriteRefused, FileGone, FileUnreadable)
+"""What is told once and not tried again by itself."""
 
 MAX_PAGE_BYTES = 256 * 1024 * 1024
 
@@ -41,18 +47,48 @@ def relative_link(target: Path, page: Path) -> str:
     return os.path.relpath(target, page.parent)
 
 
-def write_page(target: Path, content: bytes, place: Place) -> bool:
-    """Write a page of ours; gives whether one of ours stands there now, which somebody else's file may prevent."""
-    is_standing = False
+@dataclass(slots=True)
+class Standing:
+    """Whether a page of ours stands, once what was drafted is in place; `error` is why it is to be tried again."""
+
+    is_standing: bool = False
+    error: ModelshelfError | None = None
+
+    def demand(self) -> bool:
+        """Give whether one stands; raises the `error`."""
+        if self.error is not None:
+            raise self.error
+        return self.is_standing
+
+
+def draft_page(target: Path, content: bytes, place: Place, drafts: Drafts) -> Standing:
+    """Draft a page of ours; somebody else's file may prevent that one stands there in the end."""
+    page = Standing()
     try:
         standing, status = read_limited(target, MAX_PAGE_BYTES) if os.path.lexists(target) else (b"", None)
-        is_standing = is_ours(standing[:MARK_REACH_BYTES])
-        if status is not None and (place.output.html.is_existing_skipped or not is_standing):
+        page.is_standing = is_ours(standing[:MARK_REACH_BYTES])
+        if status is not None and (place.output.html.is_existing_skipped or not page.is_standing):
             log.info("page_left_alone", path=readable(target))
-            return is_standing
-        make_room(place, target)
-        replace_file(target, content, expected=status, within=place.border(target))
-    except (WriteRefused, FileGone, FileUnreadable) as error:
-        log.warning("page_not_written", path=readable(target), reason=str(error))
-        return is_standing
-    return True
+        elif status is None or standing != content:
+            make_room(place, target)
+            drafts.add(target, content, _ending(target, page), expected=status, within=place.border(target))
+    except REFUSALS as error:
+        _tell_refusal(target, error)
+    return page
+
+
+def _ending(target: Path, page: Standing) -> Ending:
+    def stand(_: os.stat_result) -> None:
+        page.is_standing = True
+
+    def refuse(error: ModelshelfError) -> None:
+        if isinstance(error, REFUSALS):
+            _tell_refusal(target, error)
+        else:
+            page.error = error
+
+    return Ending(lambda _: None, stand, refuse)
+
+
+def _tell_refusal(target: Path, error: ModelshelfError) -> None:
+    log.warning("page_not_written", path=readable(target), reason=str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.output import ImagesOutput
@@ -12,7 +13,6 @@ from modelshelf.steps.beside import stat_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from modelshelf.domain.civitai import RemoteImage
     from modelshelf.domain.model_file import ModelFile
@@ -27,6 +27,9 @@ FEED_LIMIT = 20
 
 VERSION = "version"
 """Under this key the ledger keeps of which version a picture is; the mark in the picture says it in this word, too."""
+
+_OPEN = "\0"
+"""Stands in a template for what is filled in later: no path has it."""
 
 _BLOCKED = 32
 _RATED = range(1, _BLOCKED)
@@ -56,12 +59,22 @@ def _wildness(level: int, nsfw_threshold: int) -> int:
 
 def picture_path(place: Place, file: ModelFile, suffix: str, number: int) -> Path:
     """Give where a picture goes: as `output.images` says, numbered before the extension in CivitScraper's way."""
+    return Path(_numbered(_template(place, file), suffix, number if place.output.images.is_numbered else None))
+
+
+def _template(place: Place, file: ModelFile) -> str:
+    """Give where pictures of a file go, with `_OPEN` where the extension comes: filled in once for many that are looked for."""
     settings = place.output.images
-    path = place.spot(file).place(settings.path, settings.filename, ext=suffix)
-    if not settings.is_numbered:
+    return str(place.spot(file).place(settings.path, settings.filename, ext=_OPEN))
+
+
+def _numbered(template: str, suffix: str, number: int | None) -> str:
+    path = template.replace(_OPEN, suffix)
+    if number is None:
         return path
-    root, extension = os.path.splitext(path.name)
-    return path.with_name(f"{root}{number}{extension}")
+    directory, name = os.path.split(path)
+    root, extension = os.path.splitext(name)
+    return os.path.join(directory, f"{root}{number}{extension}")
 
 
 def picture_limit(place: Place) -> int:
@@ -127,11 +140,11 @@ def _at_output(place: Place, file: ModelFile) -> list[Path]:
     if place.output.base_directory is None and (settings.path, settings.filename, settings.is_numbered) == _BESIDE:
         return []
     found: list[Path] = []
-    is_numbered = place.output.images.is_numbered
+    template, is_numbered = _template(place, file), settings.is_numbered
     suffixes = [os.fsdecode(each) for each in (PREVIEW_SUFFIXES if is_numbered else (b".png", *VIDEO_SUFFIXES))]
     for number in range(1, picture_limit(place) + 1):
-        candidates = (picture_path(place, file, suffix, number) for suffix in suffixes)
-        there = [each for each in dict.fromkeys(candidates) if os.path.lexists(each)]
+        candidates = [_numbered(template, suffix, number if is_numbered else None) for suffix in suffixes]
+        there = [Path(each) for each in dict.fromkeys(candidates) if os.path.lexists(each)]
         found += there
         if not there or not is_numbered:
             break

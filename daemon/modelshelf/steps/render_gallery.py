@@ -11,11 +11,12 @@ from modelshelf.domain.fact import Field
 from modelshelf.domain.header import PickleVerdict, Verdict
 from modelshelf.domain.output import Spot
 from modelshelf.domain.task import NewTask, TaskKind
+from modelshelf.files import drafted
 from modelshelf.gallery.content import Card, CardState, GalleryContent
 from modelshelf.gallery.gallery import render_gallery
 from modelshelf.logs import get_log
 from modelshelf.steps.footing import find_footing
-from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
+from modelshelf.steps.paging import draft_page, gallery_path, page_path, relative_link
 from modelshelf.steps.place import place_named
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
@@ -63,7 +64,9 @@ class RenderGallery:
         title = html.gallery_title or readable(place.root.name)
         content = render_gallery(GalleryContent(title=title, cards=cards())).encode("utf-8")
         find_footing(self.store, place.folder)
-        write_page(target, content, place)
+        with drafted(self.store.database.transaction) as drafts:
+            page = draft_page(target, content, place, drafts)
+        page.demand()
         return drawn
 
     def record(self, done: Sequence[Done[int]]) -> list[NewTask]:

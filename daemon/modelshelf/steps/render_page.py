@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelshelf.clock import moment_of
@@ -11,15 +11,16 @@ from modelshelf.domain.content import Match
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
 from modelshelf.domain.task import NewTask, TaskKind
-from modelshelf.gallery.content import Belief, PageContent
+from modelshelf.files import drafted
+from modelshelf.gallery.content import Belief, PageContent, Sites
 from modelshelf.gallery.page import render_page
 from modelshelf.steps.beside import from_text
 from modelshelf.steps.describe import describe
-from modelshelf.steps.paging import gallery_path, page_path, relative_link, write_page
+from modelshelf.steps.paging import Standing, draft_page, gallery_path, page_path, relative_link
 from modelshelf.steps.picturing import shown_pictures
 from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
-from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
+from modelshelf.steps.step import Done, Failed, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.description import Description
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
+    from modelshelf.files import Drafts
     from modelshelf.steps.place import Places
     from modelshelf.store.store import Store
 
@@ -38,7 +40,7 @@ class Paged:
     """A file, and whether its page stands."""
 
     file: ModelFile
-    has_page: bool
+    page: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +49,28 @@ class RenderPage:
 
     store: Store
     places: Places
+    sites: Sites = field(default_factory=Sites)
     kind: TaskKind = TaskKind.RENDER_PAGE
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Paged]]:
-        """Render and write each file's page."""
-        return one_by_one(tasks, reins, self._page)
+        """Render each file's page, then write them all."""
+        with drafted(self.store.database.transaction) as drafts:
+            outcomes = one_by_one(tasks, reins, lambda task: self._page(task, drafts))
+        return [_as_written(outcome) for outcome in outcomes]
 
-    def _page(self, task: Task) -> Outcome[Paged]:
+    def _page(self, task: Task, drafts: Drafts) -> Outcome[Paged]:
         file, place = present_file(self.store, self.places, task)
         if awaits_its_sidecars(self.store, file):
-            return Done(task, Paged(file, has_page=False), is_followed=False)
+            return Done(task, Paged(file, Standing()), is_followed=False)
         if self.store.decisions.is_ignored(file.content_id):
-            return Done(task, Paged(file, has_page=self._has_page(file)))
+            return Done(task, Paged(file, Standing(self._has_page(file))))
         description = describe(self.store, file)
         if not place.output.html.is_enabled or not self._is_due(description):
-            return Done(task, Paged(file, has_page=False))
+            return Done(task, Paged(file, Standing()))
         target = page_path(place, place.spot(file))
         content = render_page(self._content(place, file, description, target)).encode("utf-8")
         demand_present(self.store, place, file)
-        return Done(task, Paged(file, has_page=write_page(target, content, place)))
+        return Done(task, Paged(file, draft_page(target, content, place, drafts)))
 
     def _is_due(self, description: Description) -> bool:
         """Tell whether a page is to be written: of a file that is no good only if it has one, which then must say so."""
@@ -93,6 +98,7 @@ class RenderPage:
             gallery_href=relative_link(gallery_path(place), target) if html.is_gallery_generated else None,
             is_looked_up=known is not None and known.looked_up_at is not None,
             belief=self._belief(known) if known is not None else Belief(),
+            sites=self.sites,
         )
 
     def _belief(self, content: Content) -> Belief:
@@ -108,8 +114,14 @@ class RenderPage:
     def record(self, done: Sequence[Done[Paged]]) -> list[NewTask]:
         """Remember which files have a page to link to; of those that share a stem it is one."""
         for each in done:
-            paged = each.result
-            self.store.entries.set_page(paged.file.id, has_page=paged.has_page)
-            for sharer in sharing_stem(self.store, paged.file) if paged.has_page else ():
+            paged, has_page = each.result, each.result.page.is_standing
+            self.store.entries.set_page(paged.file.id, has_page=has_page)
+            for sharer in sharing_stem(self.store, paged.file) if has_page else ():
                 self.store.entries.set_page(sharer.id, has_page=sharer.id == paged.file.id)
         return []
+
+
+def _as_written(outcome: Outcome[Paged]) -> Outcome[Paged]:
+    """Give what came of a task, now that what it drafted was put in place."""
+    error = outcome.result.page.error if isinstance(outcome, Done) else None
+    return Failed(outcome.task, error) if error is not None else outcome

@@ -82,7 +82,7 @@ def strays_of(
     names = {*names_of(content.hashes), *([] if version is None else [named_version(version)])}
     found = (_heard(absolute, name, ours_of) for name in store.strays.naming(absolute, names))
     heard = [(each, each.speaks_of(content.hashes)) for each in found if each is not None]
-    is_alone = version is not None and store.strays.is_only_one(file.folder_id, directory, version)
+    is_alone = bool(heard) and version is not None and store.strays.is_only_one(file.folder_id, directory, version)
     return [
         each for each, is_named in heard if is_named or (is_named is None and is_alone and version in each.version_ids)
     ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.fact import Field
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import NewTask, Priority, TaskKind
-from modelshelf.errors import FileGone, FileUnreadable, WriteRefused
-from modelshelf.files import create_file, read_limited, remove_file, replace_file
+from modelshelf.errors import FileChanged, FileGone, FileUnreadable, WriteRefused
+from modelshelf.files import Ending, drafted, read_limited, remove_file
 from modelshelf.logs import get_log
 from modelshelf.sidecars.plan import plan_sidecars, sidecar_paths
 from modelshelf.sidecars.reading import LARGEST_BYTES, read_beside, read_sidecar
@@ -23,7 +24,7 @@ from modelshelf.steps.describe import describe
 from modelshelf.steps.picturing import relative_to_folder, shown_pictures
 from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, make_room, present_file
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
-from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
+from modelshelf.steps.step import Done, Failed, Outcome, Reins, one_by_one
 from modelshelf.steps.strays import strays_of
 from modelshelf.steps.testimony import FROM_BESIDE, believed, listed_versions
 from modelshelf.store.ledger import Writing
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
     from modelshelf.errors import ModelshelfError
+    from modelshelf.files import Drafts
     from modelshelf.sidecars.plan import Plan
     from modelshelf.sidecars.reading import FoundSidecar
     from modelshelf.steps.beside import Stats
@@ -73,17 +75,42 @@ class Refusal:
     is_barred: bool = False
 
 
+@dataclass(slots=True)
+class Written:
+    """What comes of a file's sidecars when they are put in place, with those of the other files of the batch.
+
+    `stats` are those of what stands beside the file then. `error` is why all is to be tried again.
+    """
+
+    stats: Stats
+    refusals: list[Refusal] = field(default_factory=list)
+    error: ModelshelfError | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What was found beside a file and what was written there."""
 
     file: ModelFile
     facts: list[Fact]
-    stats: Stats
+    written: Written
     preview: bytes | None
-    refusals: tuple[Refusal, ...]
     is_lookup_wanted: bool
     is_early: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the files of one batch share: each directory is listed once, and all is put in place together."""
+
+    drafts: Drafts
+    listed: dict[Path, Surroundings] = field(default_factory=dict)
+
+    def around(self, store: Store, file: ModelFile, directory: Path) -> Surroundings:
+        """Give what lies in the file's directory."""
+        if directory not in self.listed:
+            self.listed[directory] = Surroundings.of(directory, model_names(store, file))
+        return self.listed[directory]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,65 +123,69 @@ class WriteSidecars:
     kind: TaskKind = TaskKind.WRITE_SIDECARS
 
     def perform(self, tasks: Sequence[Task], reins: Reins) -> list[Outcome[Beside | None]]:
-        """Read, merge and write for each file; each directory is listed once per batch."""
-        listed: dict[Path, Surroundings] = {}
-        return one_by_one(tasks, reins, lambda task: self._outcome(task, listed))
+        """Read and merge for each file, then write for all of them."""
+        with drafted(partial(self.store.database.transaction, is_durable=True)) as drafts:
+            batch = Batch(drafts)
+            outcomes = one_by_one(tasks, reins, lambda task: self._outcome(task, batch))
+        return [_as_written(outcome) for outcome in outcomes]
 
-    def _outcome(self, task: Task, listed: dict[Path, Surroundings]) -> Outcome[Beside | None]:
+    def _outcome(self, task: Task, batch: Batch) -> Outcome[Beside | None]:
         file, place = present_file(self.store, self.places, task)
         if is_foreign(file) or awaits_its_sidecars(self.store, file):
             return Done(task, None, is_followed=False)
-        beside = self._describe(task, file, place, listed)
+        beside = self._describe(task, file, place, batch)
         return Done(task, beside, is_followed=not beside.is_early)
 
-    def _describe(self, task: Task, file: ModelFile, place: Place, listed: dict[Path, Surroundings]) -> Beside:
+    def _describe(self, task: Task, file: ModelFile, place: Place, batch: Batch) -> Beside:
         path = place.locate(file)
-        around = listed.get(path.parent) or Surroundings.of(path.parent, model_names(self.store, file))
-        listed[path.parent] = around
+        around = batch.around(self.store, file, path.parent)
         stem = os.path.splitext(os.path.basename(file.path))[0]
-        stats = around.stats_of(stem)
-        found = read_beside(path.parent, [os.fsencode(name) for name in stats])
-        facts = self._facts(file, place, found)
+        written = Written(around.stats_of(stem))
+        names = [os.fsencode(name) for name in written.stats]
+        found = read_beside(path.parent, names, self.store.standing.own_id)
+        pictures = shown_pictures(place, file, [os.fsencode(name) for name in written.stats])
+        content = self.store.contents.get(file.content_id) if file.content_id is not None else None
+        facts = self._facts(file, content, place, found)
         description = describe(self.store, file, facts)
         is_lookup_wanted = self._is_lookup_wanted(task, place, description)
-        is_early = is_lookup_wanted and self._is_early(task, file)
-        refusals = [] if is_early else self._write(description, place, found, stats)
-        around.note(stats)
-        pictures = shown_pictures(place, file, [os.fsencode(name) for name in stats])
+        is_early = is_lookup_wanted and self._is_early(task, content)
+        if not is_early:
+            self._write(description, place, found, _Desk(batch.drafts, around, written))
         return Beside(
             file,
             facts,
-            stats,
+            written,
             relative_to_folder(place, pictures[0]) if pictures else None,
-            tuple(refusals),
             is_lookup_wanted,
             is_early,
         )
 
-    def _write(
-        self, description: Description, place: Place, found: Sequence[FoundSidecar], stats: Stats
-    ) -> list[Refusal]:
-        """Write what is ours to write, entering it in `stats`; gives the reasons for what was not written."""
+    def _write(self, description: Description, place: Place, found: Sequence[FoundSidecar], desk: _Desk) -> None:
+        """Draft what is ours to write; the reasons for what is not written are kept."""
         file = description.file
         owner = owner_of_stem(self.store, file)
         if owner.id != file.id:
-            return [Refusal(f"its sidecars have the same names as those of {readable(os.path.basename(owner.path))}")]
+            whose = readable(os.path.basename(owner.path))
+            desk.written.refusals.append(Refusal(f"its sidecars have the same names as those of {whose}"))
+            return
         is_ignored = self.store.decisions.is_ignored(file.content_id)
         if is_ignored or description.header is None or not description.header.is_readable:
-            return []
+            return
         if self.store.files.is_of_other_bytes(file.id):
-            return []  # the sidecar names the weights that it is about, and nobody knows yet whether these are the same
+            return  # the sidecar names the weights that it is about, and nobody knows yet whether these are the same
         beside = {each.path for each in found}
         targets = [each for each in sidecar_paths(place.spot(file), place.output) if each not in beside]
         elsewhere = [sidecar for target in targets if (sidecar := read_sidecar(target)) is not None]
-        plans = plan_sidecars(description, place.spot(file), place.output, [*found, *elsewhere], self._ours_of)
-        return [refusal for plan in plans if (refusal := self._carry_out(plan, file, place, stats))]
+        for plan in plan_sidecars(description, place.spot(file), place.output, [*found, *elsewhere], self._ours_of):
+            refusal = self._carry_out(plan, file, place, desk)
+            desk.written.refusals += [refusal] if refusal is not None else []
 
     def _ours_of(self, path: Path) -> Mapping[str, Collection[str]]:
         return self.store.ledger.digests_ever(os.fsencode(path))
 
-    def _facts(self, file: ModelFile, place: Place, found: Sequence[FoundSidecar]) -> list[Fact]:
-        content = self.store.contents.get(file.content_id) if file.content_id is not None else None
+    def _facts(
+        self, file: ModelFile, content: Content | None, place: Place, found: Sequence[FoundSidecar]
+    ) -> list[Fact]:
         strays = strays_of(self.store, place, file, content, self._ours_of)
         pinned = content.pinned_version_id if content else None
         of_stem = [each for each in witnesses(found, self._ours_of) if not each.contradicts(pinned)]
@@ -163,18 +194,29 @@ class WriteSidecars:
         hashes = content.hashes if content else None
         return believed(of_stem, strays, hashes, listed_versions(self.store, content))
 
-    def _carry_out(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
+    def _carry_out(self, plan: Plan, file: ModelFile, place: Place, desk: _Desk) -> Refusal | None:
         if plan.content is None and not plan.is_removed:
             return Refusal(plan.refusal) if plan.refusal else None
         if self.store.formers.left(os.fsencode(plan.path)) is not None:
             return Refusal(LEFT_AS_IT_IS)
         if plan.content is None:
-            return self._remove(plan, file, place, stats)
-        return self._put(plan, plan.content, file, place, stats)
+            return self._remove(plan, file, place, desk.written.stats)
+        return self._draft(plan, plan.content, file, place, desk)
 
-    def _put(self, plan: Plan, content: bytes, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
+    def _draft(self, plan: Plan, content: bytes, file: ModelFile, place: Place, desk: _Desk) -> Refusal | None:
         demand_present(self.store, place, file)
+        is_beside = plan.path.parent == place.locate(file).parent
+        try:
+            make_room(place, plan.path)
+            ending = desk.ending(plan, self._intention(plan, file, self._former(plan, file)), is_beside=is_beside)
+            desk.drafts.add(plan.path, content, ending, expected=plan.expected, within=place.border(plan.path))
+        except (WriteRefused, FileUnreadable, FileGone) as error:
+            return refusal_of(error)
+        if is_beside:
+            desk.around.note([plan.path.name])
+        return None
 
+    def _intention(self, plan: Plan, file: ModelFile, former: bytes | None) -> Callable[[os.stat_result], None]:
         def intend(status: os.stat_result) -> None:
             writing = Writing(
                 path=os.fsencode(plan.path),
@@ -184,21 +226,11 @@ class WriteSidecars:
                 mtime_ns=status.st_mtime_ns,
                 digests=plan.digests,
             )
-            with self.store.database.transaction(is_durable=True):
-                if former is not None:
-                    self.store.formers.keep(writing.path, former, self.clock.now())
-                self.store.ledger.intend(writing)
+            if former is not None:
+                self.store.formers.keep(writing.path, former, self.clock.now())
+            self.store.ledger.intend(writing)
 
-        try:
-            make_room(place, plan.path)
-            former = self._former(plan, file)
-            status = put_in_place(plan, content, intend, place.border(plan.path))
-        except (WriteRefused, FileUnreadable, FileGone) as error:
-            return refusal_of(error)
-        log.info("sidecar_written", path=readable(plan.path), dialect=str(plan.dialect))
-        if plan.path.parent == place.locate(file).parent:
-            stats[plan.path.name] = (status.st_size, status.st_mtime_ns)
-        return None
+        return intend
 
     def _remove(self, plan: Plan, file: ModelFile, place: Place, stats: Stats) -> Refusal | None:
         try:
@@ -231,9 +263,8 @@ class WriteSidecars:
         is_of_other_bytes = written_at <= self.store.files.unchanged_since(file.id)
         return is_of_other_bytes and self.store.decisions.is_left_behind(file.id)
 
-    def _is_early(self, task: Task, file: ModelFile) -> bool:
+    def _is_early(self, task: Task, content: Content | None) -> bool:
         """Tell whether a first look-up will be owed, and nobody waits: then all is written at once, after the answer."""
-        content = self.store.contents.get(file.content_id) if file.content_id is not None else None
         if content is None or task.is_forced or task.priority >= Priority.DROP:
             return False
         is_owed_already = content.next_lookup_at is not None
@@ -267,10 +298,10 @@ class WriteSidecars:
         for source in FROM_BESIDE:
             self.store.facts.replace_of_file(file.id, source, [fact for fact in beside.facts if fact.source is source])
         for sharer in sharing_stem(self.store, file):
-            self.store.files.set_companions(sharer.id, to_text(beside.stats))
+            self.store.files.set_companions(sharer.id, to_text(beside.written.stats))
             self.store.entries.set_preview(sharer.id, beside.preview)
-        self._tell_refusals(file, beside.refusals)
-        barred = next((each for each in beside.refusals if each.is_barred), None)
+        self._tell_refusals(file, beside.written.refusals)
+        barred = next((each for each in beside.written.refusals if each.is_barred), None)
         if barred is not None:
             delay = min(BARRED_DELAY * 2 ** min(task.attempts, 8), timedelta(days=1))
             due_at = self.clock.now() + delay
@@ -317,10 +348,34 @@ def remove_stale(plan: Plan, stats: Stats, border: Path | None) -> Refusal | Non
     return None
 
 
-def put_in_place(
-    plan: Plan, content: bytes, intend: Callable[[os.stat_result], None], border: Path | None
-) -> os.stat_result:
-    """Write a planned sidecar: over the very file that was read, or where nothing is."""
-    if plan.expected is not None:
-        return replace_file(plan.path, content, on_ready=intend, expected=plan.expected, within=border)
-    return create_file(plan.path, content, on_ready=intend, within=border)
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where one file's sidecars are written: among the batch's drafts, in its directory, and what becomes of them."""
+
+    drafts: Drafts
+    around: Surroundings
+    written: Written
+
+    def ending(self, plan: Plan, intend: Callable[[os.stat_result], None], *, is_beside: bool) -> Ending:
+        """Give what is done when a planned sidecar comes into place, or does not."""
+
+        def keep(status: os.stat_result) -> None:
+            log.info("sidecar_written", path=readable(plan.path), dialect=str(plan.dialect))
+            if is_beside:
+                self.written.stats[plan.path.name] = (status.st_size, status.st_mtime_ns)
+
+        def refuse(error: ModelshelfError) -> None:
+            has_appeared = isinstance(error, FileChanged) and plan.expected is None
+            if has_appeared or isinstance(error, (WriteRefused, FileUnreadable, FileGone)):
+                self.written.refusals.append(refusal_of(error))
+            else:
+                self.written.error = error
+
+        return Ending(intend, keep, refuse)
+
+
+def _as_written(outcome: Outcome[Beside | None]) -> Outcome[Beside | None]:
+    """Give what came of a task, now that what it drafted was put in place."""
+    beside = outcome.result if isinstance(outcome, Done) else None
+    error = beside.written.error if beside is not None else None
+    return Failed(outcome.task, error) if error is not None else outcome

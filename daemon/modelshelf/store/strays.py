@@ -25,8 +25,9 @@ _FILES = f"""SELECT f.id, f.content_id, c.version_id, c.sha256, c.blake3, c.auto
     FROM files f JOIN contents c ON c.id = f.content_id
     WHERE f.folder_id = ?1 AND f.directory = ?2 AND f.missing_since IS NULL AND f.waiting_reason IS NULL
         AND f.scan_phase = {ScanPhase.DEEP}"""  # noqa: S608 - constants only
-_WITH_VERSION = """SELECT count(DISTINCT f.content_id) AS contents FROM files f JOIN contents c ON c.id = f.content_id
-    WHERE f.folder_id = ? AND f.directory = ? AND f.missing_since IS NULL AND c.version_id = ?"""
+_WITH_VERSION = """SELECT count(DISTINCT f.content_id) AS contents FROM contents c CROSS JOIN files f ON f.content_id = c.id
+    WHERE c.version_id = ? AND +f.folder_id = ? AND +f.directory = ? AND f.missing_since IS NULL"""
+"""From the version to its files, which are few; not from all files of a directory to their versions."""
 
 
 def named_version(version_id: int) -> str:
@@ -72,7 +73,7 @@ class Strays:
 
     def is_only_one(self, folder_id: str, directory: bytes, version_id: int) -> bool:
         """Tell whether a version's id names one content alone in a directory."""
-        row = self._database.row(_WITH_VERSION, (folder_id, directory, version_id))
+        row = self._database.row(_WITH_VERSION, (version_id, folder_id, directory))
         return row is not None and row["contents"] == 1
 
 
