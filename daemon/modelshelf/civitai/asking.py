@@ -19,7 +19,7 @@ from modelshelf.civitai.answer_cache import AnswerCache
 from modelshelf.civitai.answers import Answer, NotAsked, picture_failure, read
 from modelshelf.civitai.breaker import Breaker
 from modelshelf.civitai.pacing import Pacing
-from modelshelf.civitai.transport import Question, Transport, host_of
+from modelshelf.civitai.question import Question, host_of
 from modelshelf.civitai.vitals import EVERY_ENDPOINT, ApiVitals, Counts
 from modelshelf.errors import CivitaiForbids, CivitaiRateLimited, CivitaiRefused, CivitaiUnavailable
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from modelshelf.civitai.answer_cache import Kept
+    from modelshelf.civitai.question import Stream
     from modelshelf.civitai.settings import ClientSettings
-    from modelshelf.civitai.transport import Stream
+    from modelshelf.civitai.transport import Transport
     from modelshelf.clock import Clock
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.errors import ModelshelfError
@@ -78,7 +79,7 @@ class Asker:
     def __init__(self, settings: ClientSettings, clock: Clock, sleep: Callable[[float], object] = time.sleep) -> None:
         self._settings = settings
         self._clock = clock
-        self._transport = Transport(settings, clock)
+        self._opened: Transport | None = None
         self._pacing = Pacing(settings.rate_limit_per_minute, clock, sleep)
         self._sleep = sleep
         self._is_closed = False
@@ -93,10 +94,28 @@ class Asker:
         """Let nothing leave any more, and close the connections kept alive; a request under way is not broken off."""
         with self._lock:
             self._is_closed = True
-            paces = [self._pacing, *self._picture_paces.values()]
+            paces, transport = [self._pacing, *self._picture_paces.values()], self._opened
         for each in paces:
             each.close()
-        self._transport.close()
+        if transport is not None:
+            transport.close()
+
+    @property
+    def _transport(self) -> Transport:
+        """The one transport, made when there is something to ask."""
+        from modelshelf.civitai.transport import Transport  # noqa: PLC0415 -- requests takes 30 ms and some megabytes
+
+        with self._lock:
+            if self._opened is None:
+                self._opened = Transport(self._settings, self._clock)
+            return self._opened
+
+    def ask_again(self) -> None:
+        """Ask at the next question what was not asked because of how the last ones went. A pause is the server's to end."""
+        with self._lock:
+            breakers = [self._every_endpoint, *self._breakers.values()]
+        for each in breakers:
+            each.ask_again()
 
     def vitals(self) -> ApiVitals:
         """Tell what is not asked now and why, and what was asked so far."""

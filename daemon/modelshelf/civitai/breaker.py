@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 FORBIDDEN_SECONDS = 24 * 3600.0
-"""A blocked region or a refused key is mended by people and laws: asked again once a day, and by a new client."""
+"""A blocked region or a refused key is mended by people and laws: asked again once a day, by a new client, and where a
+person says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ class Breaker:
         if self._open(str(error), FORBIDDEN_SECONDS, is_forbidden=True):
             log.warning("civitai_refused", endpoint=self.endpoint, reason=str(error))
 
+    def ask_again(self) -> None:
+        """Let a single question try at once: a person has seen to what kept it from being answered, or says so."""
+        with self._lock:
+            if self._opening is not None:
+                self._opening = replace(self._opening, again_at=self._clock.now(), until=self._clock.monotonic())
+
     def close(self) -> None:
         """Let everything through: it answers."""
         with self._lock:
@@ -131,7 +138,7 @@ class Breaker:
 def _refusal(opening: _Opening, left_seconds: float) -> ModelshelfError:
     if opening.is_forbidden:
         hours = left_seconds / 3600
-        text = f"{opening.reason}; asked again in {hours:.0f} hours, or after a restart or reload"
+        text = f"{opening.reason}; asked again in {hours:.0f} hours, or after modelshelf retry --kind api"
         return CivitaiForbids(text, retry_after_seconds=left_seconds)
     return NotAsked(
         f"not asked for {left_seconds:.0f} more seconds, for it failed again and again: {opening.reason}",

@@ -73,6 +73,10 @@ class CivitaiClient:
         """Let nothing leave any more, and close the connections kept alive; a request under way is not broken off."""
         self._asker.close()
 
+    def ask_again(self) -> None:
+        """Ask at the next question what failed again and again, or was forbidden; its answer tells how it stands now."""
+        self._asker.ask_again()
+
     def vitals(self) -> ApiVitals:
         """Tell what is not asked now and why, and what was asked so far."""
         return self._asker.vitals()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from modelshelf.civitai.asking import Asker
-    from modelshelf.civitai.transport import Stream
+    from modelshelf.civitai.question import Stream
 
 HEAD_BYTES = 64
 _TELLING_BYTES = 512

@@ -72,7 +72,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-class Patience(threading.local):
+class TimeLeft(threading.local):
     """For how many seconds more this thread waits for an answer to begin."""
 
     def __init__(self, seconds: float) -> None:
@@ -80,14 +80,14 @@ class Patience(threading.local):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Connections whose far end `reach` has looked at, and whose answers begin while there is `patience`.
+    """Connections whose far end `reach` has looked at, and whose answers begin while there is `time_left`.
 
     http.client waits for as long as a byte drips now and then, or one "100 Continue" follows another. A connection by way of
     a proxy ends at the proxy: there only the name can be looked at.
     """
 
-    def __init__(self, reach: Reach, patience: Patience) -> None:
-        self._bounds = {"reach": reach, "patience": patience}
+    def __init__(self, reach: Reach, time_left: TimeLeft) -> None:
+        self._bounds = {"reach": reach, "time_left": time_left}
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
@@ -105,7 +105,7 @@ def _pool(base: type[HTTPConnectionPool], connection: type) -> type[HTTPConnecti
 
 class _Guarded(HTTPConnection):
     reach: ClassVar[Reach]
-    patience: ClassVar[Patience]
+    time_left: ClassVar[TimeLeft]
 
     def _new_conn(self) -> socket.socket:
         connected = super()._new_conn()
@@ -118,7 +118,7 @@ class _Guarded(HTTPConnection):
 
     def getresponse(self) -> Any:
         """Give the answer's head; the connection is cut where it does not end."""
-        cutting = threading.Timer(self.patience.seconds, _cut, [self.sock])
+        cutting = threading.Timer(self.time_left.seconds, _cut, [self.sock])
         cutting.daemon = True
         cutting.start()
         try:

@@ -4,68 +4,31 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import urllib3.exceptions
 from requests.utils import get_environ_proxies
 
-from modelshelf.civitai.answers import Answer, AnswerTooLarge, QuestionRefused
-from modelshelf.civitai.reach import GuardedAdapter, Patience, Reach
+from modelshelf.civitai.answers import Answer, QuestionRefused
+from modelshelf.civitai.question import DEFAULT_PORTS, Question, Stream, host_of, origin_of
+from modelshelf.civitai.reach import GuardedAdapter, Reach, TimeLeft
 from modelshelf.domain.display import readable
 from modelshelf.errors import CivitaiUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from modelshelf.civitai.settings import ClientSettings
     from modelshelf.clock import Clock
-    from modelshelf.domain.jsontypes import JsonValue
     from modelshelf.errors import ModelshelfError
 
 MAX_HOPS = 5
 _CHUNK_BYTES = 64 * 1024
 _REDIRECTS = {301, 302, 303, 307, 308}
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request. The key is shown only where `has_key`, and then only to the home host."""
-
-    url: str
-    method: str = "GET"
-    json: JsonValue = None
-    has_key: bool = True
-    accept: str = "application/json"
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """An answer whose body is still coming, in `pieces` of any size; `headers` may be asked in any case.
-
-    `is_elsewhere`: redirects led to another host than the one that was asked.
-    """
-
-    host: str
-    status: int
-    headers: Mapping[str, str]
-    pieces: Iterator[bytes]
-    is_elsewhere: bool = False
-
-    def read(self, max_bytes: int) -> bytes:
-        """Give the whole body; AnswerTooLarge above `max_bytes`."""
-        content = bytearray()
-        for piece in self.pieces:
-            content += piece
-            if len(content) > max_bytes:
-                raise AnswerTooLarge(f"{self.host} sent more than the {max_bytes} bytes that are allowed")
-        return bytes(content)
 
 
 class _Session(requests.Session):
@@ -85,14 +48,14 @@ class Transport:
     def __init__(self, settings: ClientSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._home = _origin(settings.base_url)
+        self._home = origin_of(settings.base_url)
         self._key = "".join((settings.key or "").split())
         self._session = _Session()
         self._session.trust_env = False
         self._reach = Reach(self._home[1] if self._home else None)
-        self._patience = Patience(settings.deadline_seconds)
-        for scheme in _DEFAULT_PORTS:
-            self._session.mount(f"{scheme}://", GuardedAdapter(self._reach, self._patience))
+        self._time_left = TimeLeft(settings.deadline_seconds)
+        for scheme in DEFAULT_PORTS:
+            self._session.mount(f"{scheme}://", GuardedAdapter(self._reach, self._time_left))
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def close(self) -> None:
@@ -130,12 +93,12 @@ class Transport:
         raise CivitaiUnavailable(f"{host_of(question.url)} redirects more than {MAX_HOPS} times")
 
     def _send(self, question: Question, url: str, deadline: float) -> requests.Response:
-        origin = _origin(url)
+        origin = origin_of(url)
         if origin is None:
             raise QuestionRefused(f"{readable(url)[:200]!r} is not a web address")
         self._reach.require_name(origin[1])
-        self._patience.seconds = deadline - self._clock.monotonic()
-        if self._patience.seconds <= 0:
+        self._time_left.seconds = deadline - self._clock.monotonic()
+        if self._time_left.seconds <= 0:
             raise self._too_slow(host_of(url))
         try:
             return self._session.request(
@@ -158,7 +121,7 @@ class Transport:
             "Accept": question.accept,
             **question.headers,
         }
-        if self._key and question.has_key and _origin(url) == self._home:
+        if self._key and question.has_key and origin_of(url) == self._home:
             headers["Authorization"] = f"Bearer {self._key}".encode()
         return headers
 
@@ -192,31 +155,13 @@ class Transport:
         return CivitaiUnavailable(f"{host} cannot be reached ({type(error).__name__})")
 
 
-def _origin(url: str) -> tuple[str, str, int] | None:
-    """Give scheme, host and port of a web address; None if it is none."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _DEFAULT_PORTS or not host:
-        return None
-    return parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme]
-
-
 def _is_same_host(url: str, other: str) -> bool:
     """Tell whether two addresses are of one host; plain and secure at their usual ports are."""
-    first, second = _origin(url), _origin(other)
+    first, second = origin_of(url), origin_of(other)
     if first is None or second is None:
         return False
     ports = {first[2], second[2]}
-    return first[1] == second[1] and (len(ports) == 1 or ports == set(_DEFAULT_PORTS.values()))
-
-
-def host_of(url: str) -> str:
-    """Name the host for eyes; name and password of the address are left out."""
-    origin = _origin(url)
-    return readable(origin[1]) if origin else "the server"
+    return first[1] == second[1] and (len(ports) == 1 or ports == set(DEFAULT_PORTS.values()))
 
 
 def _target(response: requests.Response) -> str | None:

@@ -41,11 +41,20 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True)
+class Sites:
+    """Civitai's hosts: `sfw` shows what suits everybody, `nsfw` everything."""
+
+    sfw: str = "civitai.com"
+    nsfw: str = "civitai.red"
+
+
+@dataclass(frozen=True, slots=True)
 class PageContent:
     """One model's page.
 
     `file_name` is fit for eyes. `previews` and `gallery_href` are paths relative to the page, as `os.fsdecode` gives
-    them: quoting is done here. `is_looked_up`: Civitai was asked for this file at least once. `generated_by` is our version.
+    them: quoting is done here. `is_looked_up`: Civitai was asked for this file at least once. `damage` says that its bytes are
+    not what they were, since when, and where good ones are. `generated_by` is our version.
     """
 
     description: Description
@@ -57,6 +66,8 @@ class PageContent:
     gallery_href: str | None = None
     is_looked_up: bool = False
     belief: Belief = field(default_factory=Belief)
+    sites: Sites = field(default_factory=Sites)
+    damage: str | None = None
     generated_by: str = __version__
 
 

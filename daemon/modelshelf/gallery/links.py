@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from modelshelf.domain.fact import Field
+from modelshelf.gallery.content import VEILED_NSFW_LEVEL
 
 if TYPE_CHECKING:
     from modelshelf.domain.description import Description
@@ -45,12 +46,18 @@ def version_id(description: Description) -> int | None:
     return known
 
 
-def civitai_href(model: int | None, version: int | None) -> str | None:
+def is_nsfw(description: Description) -> bool:
+    """Tell whether a model, or one of its pictures, is not for everybody's eyes."""
+    level = description.value(Field.NSFW_LEVEL)
+    return description.value(Field.NSFW) is True or (isinstance(level, int) and level >= VEILED_NSFW_LEVEL)
+
+
+def civitai_href(site: str, model: int | None, version: int | None) -> str | None:
     """Give the address of a model's page on Civitai, None where the model is not known."""
     if model is None:
         return None
     query = f"?modelVersionId={version}" if version is not None else ""
-    return f"https://civitai.com/models/{model}{query}"
+    return f"https://{site}/models/{model}{query}"
 
 
 def _id(value: JsonValue) -> int | None:

@@ -10,9 +10,9 @@ from modelshelf.gallery.document import Design, render_document
 from modelshelf.gallery.file_rows import file_rows, hash_rows
 from modelshelf.gallery.known import known_rows
 from modelshelf.gallery.license_words import permissions
-from modelshelf.gallery.links import civitai_href, is_video, model_id, version_id
+from modelshelf.gallery.links import civitai_href, is_nsfw, is_video, model_id, version_id
 from modelshelf.gallery.sanitise import prose
-from modelshelf.gallery.standing import badges, notices
+from modelshelf.gallery.standing import badges, damage_notices, notices
 from modelshelf.gallery.units import shortened
 from modelshelf.gallery.usage import WORDS_LIMIT, example_prompts, training_tags, usage_texts
 
@@ -36,23 +36,25 @@ def render_page(page: PageContent) -> str:
         "previews": [(name, is_video(name)) for name in page.previews[:_PREVIEWS_LIMIT]],
         "gallery_href": page.gallery_href,
         "badges": (*badges(page), *belief_badges(page.belief)),
-        "notices": (*notices(page.description), *belief_notices(page.belief)),
+        "notices": (*damage_notices(page), *notices(page.description), *belief_notices(page.belief)),
         "file_rows": file_rows(page),
         "hash_rows": hash_rows(page.description.hashes),
-        **_naming(page.description, page.title),
+        **_naming(page),
         **_using(page.description),
         **_telling(page.description),
     }
     return render_document(_DESIGN, values, page.generated_by)
 
 
-def _naming(description: Description, title: str) -> Mapping[str, Any]:
+def _naming(page: PageContent) -> Mapping[str, Any]:
+    description = page.description
+    site = page.sites.nsfw if is_nsfw(description) else page.sites.sfw
     return {
-        "name": shortened(description.text(Field.NAME) or title, _NAME_LIMIT),
+        "name": shortened(description.text(Field.NAME) or page.title, _NAME_LIMIT),
         "version_name": shortened(description.text(Field.VERSION_NAME) or "", _NAME_LIMIT),
         "creator": shortened(description.text(Field.CREATOR) or description.text(Field.AUTHOR) or "", _NAME_LIMIT),
-        "civitai_href": civitai_href(model_id(description), version_id(description)),
-        "siblings": _siblings(description),
+        "civitai_href": civitai_href(site, model_id(description), version_id(description)),
+        "siblings": _siblings(description, site),
     }
 
 
@@ -85,7 +87,7 @@ def _telling(description: Description) -> Mapping[str, Any]:
     }
 
 
-def _siblings(description: Description) -> list[tuple[str, str, str]]:
+def _siblings(description: Description, site: str) -> list[tuple[str, str, str]]:
     """Give the other versions of the same Model: name, base model, address."""
     model, own_id = description.model, version_id(description)
     others = [each for each in model.versions if each.id != own_id] if model else []
@@ -93,7 +95,7 @@ def _siblings(description: Description) -> list[tuple[str, str, str]]:
         (
             shortened(each.name or str(each.id), 120),
             shortened(each.base_model or "", 80),
-            civitai_href(model.id, each.id) or "",
+            civitai_href(site, model.id, each.id) or "",
         )
         for each in others[:_SIBLINGS_LIMIT]
         if model

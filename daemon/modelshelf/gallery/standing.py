@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.fact import Field
 from modelshelf.domain.header import PickleVerdict, Verdict
-from modelshelf.gallery.content import VEILED_NSFW_LEVEL
-from modelshelf.gallery.links import version_id
+from modelshelf.gallery.links import is_nsfw, version_id
 from modelshelf.gallery.units import shortened
 
 if TYPE_CHECKING:
@@ -59,6 +58,11 @@ def badges(content: PageContent) -> tuple[Badge, ...]:
     return tuple(_badges(content))
 
 
+def damage_notices(content: PageContent) -> tuple[Notice, ...]:
+    """Give the box that comes before all others: of a file that has rotted."""
+    return (Notice("This file is damaged", _reason(content.damage), "danger"),) if content.damage else ()
+
+
 def notices(description: Description) -> tuple[Notice, ...]:
     """Give the boxes of a model's page: broken, incomplete, not safe to load, still arriving, not hashed."""
     return tuple(_notices(description))
@@ -70,8 +74,10 @@ def _badges(content: PageContent) -> Iterator[Badge]:
     for field, tone in ((Field.MODEL_TYPE, "accent"), (Field.BASE_MODEL, "plain")):
         if text := description.text(field):
             yield Badge(shortened(text, 80), tone)
-    if _is_nsfw(description):
+    if is_nsfw(description):
         yield Badge("NSFW", "danger")
+    if content.damage:
+        yield Badge("Damaged", "danger")
     if verdict in _VERDICTS:
         yield Badge(verdict.capitalize(), "danger")
     if description.header and description.header.pickle_verdict is PickleVerdict.DANGEROUS:
@@ -97,8 +103,3 @@ def _notices(description: Description) -> Iterator[Notice]:
 
 def _reason(reason: str | None) -> str:
     return shortened(reason or "No reason is known.", _REASON_LIMIT)
-
-
-def _is_nsfw(description: Description) -> bool:
-    level = description.value(Field.NSFW_LEVEL)
-    return description.value(Field.NSFW) is True or (isinstance(level, int) and level >= VEILED_NSFW_LEVEL)

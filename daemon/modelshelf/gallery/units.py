@@ -21,6 +21,8 @@ _WORDS_OF_COUNTS = {
     "errors": ("error", "errors"),
     "hashes_calculated": ("hashed", "hashed"),
     "hashes_skipped": ("not hashed", "not hashed"),
+    "verified": ("verified", "verified"),
+    "rotten": ("damaged", "damaged"),
 }
 
 

@@ -2,6 +2,8 @@
 
 `extensions.modelshelf` holds a digest per key. A value that a person edits has another digest from then on and is theirs, also
 one that we wrote there long ago: the ledger, which remembers more than the last writing, counts only where the mark is missing.
+What was written because a person said so bears the id of the modelshelf that was told: to another one over the same folder it is
+that person's word, and no value of its own.
 Civitai Helper keeps its own notes under `extensions` too; every tool that reads these files ignores what it does not know.
 """
 
@@ -56,6 +58,48 @@ def wrote(content: JsonObject) -> dict[str, str]:
     return {key: value for key, value in digests.items() if isinstance(value, str)}
 
 
+def heard_by(content: JsonObject, listener: str) -> JsonObject:
+    """Give a content as the modelshelf of this id hears it: what a person told another one is nothing that we wrote."""
+    told, written = words(content), wrote(content)
+    others = {
+        key
+        for key, teller in told.items()
+        if teller != listener and key in content and digest(content[key]) == written.get(key)
+    }
+    if not others:
+        return content
+    left: JsonObject = {key: value for key, value in written.items() if key.partition("/")[0] not in others}
+    return _remarked(content, (_mark(content) or {}) | {"wrote": left})
+
+
+def words(content: JsonObject) -> dict[str, str]:
+    """Give which values are a person's word by what the mark says, with the id of the modelshelf that was told."""
+    told = (_mark(content) or {}).get("words")
+    return {key: teller for key, teller in told.items() if isinstance(teller, str)} if isinstance(told, dict) else {}
+
+
+def with_words(content: JsonObject, told: Mapping[str, str]) -> JsonObject:
+    """Give a marked content whose mark says of more values that they are a person's word."""
+    mark = _mark(content)
+    if mark is None or not told:
+        return content
+    return _remarked(content, mark | {"words": dict(sorted({**words(content), **told}.items()))})
+
+
+def with_others_words(content: JsonObject, before: JsonObject) -> JsonObject:
+    """Give a marked content in which what was a person's word to another modelshelf `before`, as heard, is it still."""
+    kept = {
+        key: teller
+        for key, teller in words(before).items()
+        if key in before and key not in wrote(before) and content.get(key) == before[key]
+    }
+    mark = _mark(content)
+    if mark is None or not kept:
+        return content
+    written: JsonObject = {**wrote(content), **digests({key: content[key] for key in kept})}
+    return with_words(_remarked(content, mark | {"wrote": dict(sorted(written.items()))}), kept)
+
+
 def weights_described(content: JsonObject) -> str | None:
     """Give the hash of the weights of which we wrote into a file, None where the mark does not say."""
     weights = (_mark(content) or {}).get("of")
@@ -105,6 +149,11 @@ def _mark(content: JsonObject) -> JsonObject | None:
     extensions = content.get(EXTENSIONS)
     mark = extensions.get(OURS) if isinstance(extensions, dict) else None
     return mark if isinstance(mark, dict) else None
+
+
+def _remarked(content: JsonObject, mark: JsonObject) -> JsonObject:
+    extensions = content[EXTENSIONS]
+    return {**content, EXTENSIONS: {**extensions, OURS: mark}} if isinstance(extensions, dict) else content
 
 
 def _unmarked(content: JsonObject) -> JsonObject:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from modelshelf.domain.fact import Source
 from modelshelf.domain.output import SidecarKind
 from modelshelf.sidecars import civitai_info, civitscraper, forge, lora_manager, stability_matrix, swarm
 from modelshelf.sidecars.classify import Dialect, classify
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.output import Output, Spot
     from modelshelf.sidecars.mark import Digests
     from modelshelf.sidecars.reading import FoundSidecar
-    from modelshelf.sidecars.writer import Writer
+    from modelshelf.sidecars.writer import Planned, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,21 @@ def _plan(description: Description, path: Path, dialect: Dialect, found: FoundSi
     expected = found.status if found is not None else None
     if found is not None and not found.obstacle and _is_of_other_weights(found, description):
         return _plan_anew(description, dialect, found, ours)
-    planned = _WRITERS[dialect].compose(description, found, ours)
+    planned = _composed(description, dialect, found, ours)
     is_all_ours = planned.content is not None and found is not None and not without_ours(found.content, ours)
     return Plan(path, dialect, planned.content, planned.digests, expected, planned.refusal, is_all_ours=is_all_ours)
+
+
+def _composed(description: Description, dialect: Dialect, found: FoundSidecar | None, ours: Digests) -> Planned:
+    """Plan a file, and mark as a person's word what would not be said without one."""
+    compose = _WRITERS[dialect].compose
+    planned = compose(description, found, ours)
+    facts = {field: fact for field, fact in description.facts.items() if fact.source is not Source.USER}
+    if planned.content is None or description.teller is None or len(facts) == len(description.facts):
+        return planned
+    said, anyway = (compose(each, None, {}).digests for each in (description, replace(description, facts=facts)))
+    told = {key for key, value in planned.digests.items() if value == said.get(key) != anyway.get(key)}
+    return planned.with_words(dict.fromkeys(told & planned.document.keys(), description.teller))
 
 
 def _is_of_other_weights(found: FoundSidecar, description: Description) -> bool:
@@ -111,7 +124,7 @@ def _plan_anew(description: Description, dialect: Dialect, found: FoundSidecar, 
     theirs = without_ours(found.content, ours)
     spoken = dialect if found.dialect is dialect else classify(theirs)
     base = replace(found, content=theirs, dialect=spoken) if theirs else None
-    planned = _WRITERS[dialect].compose(description, base, {})
+    planned = _composed(description, dialect, base, {})
     if planned.content is not None:
         return Plan(found.path, dialect, planned.content, planned.digests, found.status, None)
     if not theirs:

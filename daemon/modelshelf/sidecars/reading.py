@@ -13,6 +13,7 @@ from modelshelf.domain.display import readable
 from modelshelf.errors import FileGone, ModelshelfError
 from modelshelf.files import read_limited
 from modelshelf.sidecars.classify import Dialect, classify
+from modelshelf.sidecars.mark import heard_by
 from modelshelf.sidecars.values import is_too_deep
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class FoundSidecar:
     obstacle: str | None = None
 
 
-def read_beside(directory: Path, names: Iterable[bytes]) -> list[FoundSidecar]:
+def read_beside(directory: Path, names: Iterable[bytes], listener: str | None = None) -> list[FoundSidecar]:
     """Read the JSON files among a model's companions; one that has gone meanwhile is left out."""
-    found = (read_sidecar(directory / os.fsdecode(name)) for name in names if is_sidecar_name(name))
+    found = (read_sidecar(directory / os.fsdecode(name), listener) for name in names if is_sidecar_name(name))
     return [each for each in found if each is not None]
 
 
@@ -58,8 +59,8 @@ def is_sidecar_name(name: bytes) -> bool:
     return name.lower().endswith(_READ_SUFFIXES)
 
 
-def read_sidecar(path: Path) -> FoundSidecar | None:
-    """Read one JSON file; None if nothing is there."""
+def read_sidecar(path: Path, listener: str | None = None) -> FoundSidecar | None:
+    """Read one JSON file, as the modelshelf of the id `listener` hears it, see `mark.heard_by`; None if nothing is there."""
     try:
         status = path.lstat()
     except OSError:
@@ -67,7 +68,8 @@ def read_sidecar(path: Path) -> FoundSidecar | None:
     try:
         content, status = read_limited(path, LARGEST_BYTES)
         scruples = Scruples()
-        return replace(_found(path, scruples.parse(content), status), obstacle=scruples.obstacle)
+        found = replace(_found(path, scruples.parse(content), status), obstacle=scruples.obstacle)
+        return found if listener is None else replace(found, content=heard_by(found.content, listener))
     except FileGone:
         return None
     except (ModelshelfError, ValueError, RecursionError) as error:

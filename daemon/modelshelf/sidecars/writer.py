@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from modelshelf.sidecars import mark
@@ -20,26 +20,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """What a sidecar should hold.
-
-    `content` None: nothing is to be written, because nothing changed or because of the `refusal`, which is for a person.
-    `digests` are those of all our values in the content, for the ledger.
-    """
-
-    content: bytes | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)
-    refusal: str | None = None
-
-
-class Writer(Protocol):
-    """A dialect: composes what its sidecar should hold, without writing it."""
-
-    def compose(self, description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
-        """Plan the sidecar of one model; `existing` is what stands at its path, `ours` what the ledger knows of that path."""
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """How a dialect's JSON looks on disk."""
 
@@ -53,6 +33,35 @@ class Layout:
             return text.encode()
         except UnicodeEncodeError:
             return json.dumps(content, indent=self.indent).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a sidecar should hold.
+
+    `content` None: nothing is to be written, because nothing changed or because of the `refusal`, which is for a person.
+    `digests` are those of all our values in the content, for the ledger. `document` is what the content says, in `layout`.
+    """
+
+    content: bytes | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    refusal: str | None = None
+    document: JsonObject = field(default_factory=dict)
+    layout: Layout | None = None
+
+    def with_words(self, told: Mapping[str, str]) -> Planned:
+        """Give the same with a mark that says which values are a person's word, and to which modelshelf."""
+        if self.layout is None or not told:
+            return self
+        document = mark.with_words(self.document, told)
+        return replace(self, document=document, content=self.layout.serialise(document))
+
+
+class Writer(Protocol):
+    """A dialect: composes what its sidecar should hold, without writing it."""
+
+    def compose(self, description: Description, existing: FoundSidecar | None, ours: Digests) -> Planned:
+        """Plan the sidecar of one model; `existing` is what stands at its path, `ours` what the ledger knows of that path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +101,11 @@ def merged(wanted: Wanted, existing: JsonObject, ours: Digests) -> Planned:
     dropped = gone | {key.partition("/")[0] for key in digests}
     kept = {key: value for key, value in mark.wrote(existing).items() if key.partition("/")[0] not in dropped}
     wrote = kept | digests
-    content = wanted.layout.serialise(mark.marked(result, wrote, wanted.weights))
+    document = mark.with_others_words(mark.marked(result, wrote, wanted.weights), existing)
+    content = wanted.layout.serialise(document)
     if len(content) > LARGEST_BYTES:
         return Planned(refusal=f"it would have {len(content)} bytes, and nobody reads a sidecar above {LARGEST_BYTES}")
-    return Planned(content, digests)
+    return Planned(content, digests, document=document, layout=wanted.layout)
 
 
 def merged_into(existing: FoundSidecar | None, wanted: Wanted, dialects: Collection[Dialect], ours: Digests) -> Planned:

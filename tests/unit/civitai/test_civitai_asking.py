@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -367,6 +368,22 @@ def test_a_blocked_region_is_asked_once_a_day_and_by_a_new_asker(
     assert build(settings).ask("models/5") is not None
     clock.advance(DAY)
     assert asker.ask(BY_HASH) is not None
+    assert asker.vitals().troubles == ()
+
+
+def test_where_a_person_says_so_a_ban_is_tried_at_once(asker: Asker, stand_in: CivitaiStandIn) -> None:
+    stand_in.moods.extend([moods.unauthorized, moods.region_blocked, moods.region_blocked])
+    for path in ("models/5", BY_HASH, "models/5"):
+        with pytest.raises(CivitaiForbids):
+            asker.ask(path)
+    assert {each.endpoint for each in asker.vitals().troubles} == {"*", "GET models/*"}
+    for requests in (2, 3):
+        asker.ask_again()
+        with pytest.raises(CivitaiForbids) if requests == 2 else nullcontext():
+            asker.ask(BY_HASH)
+        assert len(stand_in.requests) == requests + 1
+    asker.ask_again()
+    assert asker.ask("models/5") is not None
     assert asker.vitals().troubles == ()
 
 

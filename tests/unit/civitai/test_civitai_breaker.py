@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -142,7 +143,9 @@ def test_what_is_forbidden_is_asked_again_in_a_day(breaker: Breaker, clock: Fake
     breaker.forbid(error)
     assert error.retry_after_seconds == FORBIDDEN_SECONDS
     clock.advance(FORBIDDEN_SECONDS - 7200)
-    with pytest.raises(CivitaiForbids, match="blocked; asked again in 2 hours, or after a restart or reload") as caught:
+    with pytest.raises(
+        CivitaiForbids, match="blocked; asked again in 2 hours, or after modelshelf retry --kind api"
+    ) as caught:
         ask(breaker)
     assert caught.value.retry_after_seconds == pytest.approx(7200)
     clock.advance(7200)
@@ -155,6 +158,28 @@ def test_a_refusal_of_an_endpoint_that_is_forbidden_does_not_open_it(breaker: Br
         ask_what_is_forbidden(breaker)
     with pytest.raises(CivitaiForbids):
         ask(breaker)
+
+
+@pytest.mark.parametrize("is_forbidden", [True, False])
+def test_a_person_has_a_single_question_tried_at_once(
+    breaker: Breaker, clock: FakeClock, *, is_forbidden: bool
+) -> None:
+    breaker.ask_again()
+    assert breaker.trouble is None
+    if is_forbidden:
+        breaker.forbid(CivitaiForbids("blocked"))
+    else:
+        fail(breaker, 3)
+    before = breaker.trouble
+    clock.advance(10)
+    breaker.ask_again()
+    after = breaker.trouble
+    assert before is not None
+    assert after == replace(before, asked_again_at=clock.now())
+    with breaker.passage(), pytest.raises((CivitaiForbids, NotAsked)):
+        ask(breaker)
+    ask(breaker)
+    assert breaker.trouble is None
 
 
 def test_its_trouble_says_since_when_and_until_when(breaker: Breaker, clock: FakeClock) -> None:

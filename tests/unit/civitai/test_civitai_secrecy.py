@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.civitai.client import CivitaiClient, ClientSettings
-from modelshelf.civitai.transport import Question, Transport
+from modelshelf.civitai.question import Question
+from modelshelf.civitai.transport import Transport
 from modelshelf.errors import CivitaiUnavailable, ModelshelfError
 from tests.fakes import civitai_moods as moods
 from tests.fakes.civitai_server import CivitaiStandIn

@@ -13,8 +13,9 @@ import requests
 import urllib3
 
 from modelshelf.civitai.answers import AnswerTooLarge, QuestionRefused
+from modelshelf.civitai.question import Question
 from modelshelf.civitai.settings import ClientSettings
-from modelshelf.civitai.transport import Question, Transport, _is_same_host
+from modelshelf.civitai.transport import Transport, _is_same_host
 from modelshelf.clock import SystemClock
 from modelshelf.errors import CivitaiUnavailable
 from tests.fakes import civitai_moods as moods

@@ -86,6 +86,6 @@ def test_a_fact_goes_before_the_record() -> None:
 
 
 def test_the_address_on_civitai_needs_the_model() -> None:
-    assert civitai_href(10, 20) == "https://civitai.com/models/10?modelVersionId=20"
-    assert civitai_href(10, None) == "https://civitai.com/models/10"
-    assert civitai_href(None, 20) is None
+    assert civitai_href("civitai.red", 10, 20) == "https://civitai.red/models/10?modelVersionId=20"
+    assert civitai_href("civitai.com", 10, None) == "https://civitai.com/models/10"
+    assert civitai_href("civitai.com", None, 20) is None

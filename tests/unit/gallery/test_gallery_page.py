@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelshelf.domain.civitai import RemoteImage, Sibling
 from modelshelf.domain.fact import Field
 from modelshelf.domain.header import Verdict
+from modelshelf.gallery.content import Sites
 from modelshelf.gallery.page import render_page
 from modelshelf.gallery.sanitise import without_unfit
 from modelshelf.gallery.units import shortened
@@ -114,6 +116,21 @@ def test_the_page_leads_to_civitai_and_back_to_the_gallery() -> None:
         "https://civitai.com/models/10?modelVersionId=20",
         "https://civitai.com/models/10?modelVersionId=21",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "host"),
+    [
+        ({}, "all.example"),
+        ({Field.NSFW_LEVEL: 3}, "all.example"),
+        ({Field.NSFW_LEVEL: 4}, "mature.example"),
+        ({Field.NSFW_LEVEL: 1, Field.NSFW: True}, "mature.example"),
+    ],
+)
+def test_the_page_leads_to_the_site_that_shows_the_model(values: dict[Field, JsonValue], host: str) -> None:
+    description = describe(values, version=version(), model=model(Sibling(21, None, "Pony", None)))
+    page = read(render_page(page_of(description, sites=Sites("all.example", "mature.example"))))
+    assert [each.attributes["href"].split("/")[2] for each in page.all("a")] == [host, host]
 
 
 def test_an_unknown_file_has_a_page_that_says_so() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from modelshelf.sidecars import mark
 
 if TYPE_CHECKING:
-    from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.domain.jsontypes import JsonObject, JsonValue
 
 
 def marked(content: JsonObject) -> JsonObject:
@@ -73,3 +75,44 @@ def test_what_we_wrote_before_last_is_a_persons_who_types_it_again() -> None:
 def test_what_a_person_keeps_in_the_place_of_our_mark_stays() -> None:
     theirs: JsonObject = {"extensions": {"modelshelf": "mine"}, "a": 1}
     assert mark.marked(theirs, {"a": "b"}) == theirs
+
+
+def told(content: JsonObject, words: dict[str, str]) -> JsonObject:
+    return mark.with_words(marked(content), words)
+
+
+def test_a_persons_word_is_ours_to_whom_it_was_told_and_nobody_elses() -> None:
+    content = told({"notes": "theirs", "description": "of Civitai"}, {"notes": "a"})
+    assert mark.heard_by(content, "a") == content
+    heard = mark.heard_by(content, "b")
+    assert mark.without_ours(heard, {}) == {"notes": "theirs"}
+    assert mark.words(heard) == {"notes": "a"}
+
+
+def test_a_word_that_was_edited_or_removed_is_heard_as_before() -> None:
+    content = told({"notes": "theirs", "gone": "theirs"}, {"notes": "a", "gone": "a"}) | {"notes": "edited"}
+    del content["gone"]
+    assert mark.heard_by(content, "b") == content
+
+
+def test_another_ones_word_is_kept_with_its_name_until_its_value_changes() -> None:
+    heard = mark.heard_by(told({"notes": "theirs", "own": {"a": 1}}, {"notes": "a", "own": "a"}), "b")
+    kept = mark.with_others_words(marked({"notes": "theirs", "own": {"a": 2}}), heard)
+    assert mark.words(kept) == {"notes": "a"}
+    again = mark.with_others_words(mark.marked(heard, {}), heard)
+    assert mark.wrote(again) == mark.digests({"notes": "theirs", "own": {"a": 1}})
+    assert mark.words(again) == {"notes": "a", "own": "a"}
+
+
+@pytest.mark.parametrize("words", [["a"], "a", {"a": 1}, None])
+def test_nonsense_for_words_says_nothing(words: JsonValue) -> None:
+    content: JsonObject = {"a": 1, "extensions": {"modelshelf": {"wrote": {"a": mark.digest(1)}, "words": words}}}
+    assert mark.words(content) == {}
+    assert mark.heard_by(content, "b") == content
+    assert mark.with_others_words(content, content) == content
+
+
+def test_where_there_is_no_mark_nobody_is_named() -> None:
+    unmarked: JsonObject = {"extensions": ["theirs"], "a": 1}
+    assert mark.with_words(unmarked, {"a": "x"}) == unmarked
+    assert mark.heard_by(unmarked, "a") == unmarked
