@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Description:
     """One file with its effective Facts, and the records behind them where there are any.
 
-    `path` is where it lies, for the dialects that write it down; None where nobody asked.
+    `path` is where it lies, for the dialects that write it down; None where nobody asked. `teller` is the id of this modelshelf.
     """
 
     file: ModelFile
@@ -33,6 +33,7 @@ class Description:
     version: ModelVersion | None = None
     model: Model | None = None
     path: Path | None = None
+    teller: str | None = None
 
     @property
     def weights(self) -> str | None:

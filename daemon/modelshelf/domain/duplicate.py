@@ -72,6 +72,12 @@ def group_copies(copies: Iterable[Copy], identity: Callable[[Copy], Hashable]) -
     return sorted(groups, key=lambda group: (-group.freed_bytes, group.likeness, group.hash))
 
 
+def remembered(copy: Copy) -> tuple[object, ...]:
+    """Which file a name was of when it was last looked at: no two files have all of this in common."""
+    fingerprint = copy.fingerprint
+    return copy.sha256, fingerprint.inode, fingerprint.mtime_ns, fingerprint.ctime_ns
+
+
 def _alike(
     likeness: Likeness, found: Iterable[tuple[str | None, tuple[tuple[Copy, ...], ...]]]
 ) -> Iterator[DuplicateGroup]:

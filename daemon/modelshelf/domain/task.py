@@ -24,6 +24,7 @@ class TaskKind(StrEnum):
     FETCH_PREVIEWS = "fetch_previews"
     RENDER_PAGE = "render_page"
     RENDER_GALLERY = "render_gallery"
+    VERIFY_FILE = "verify_file"
 
 
 class Lane(StrEnum):
@@ -57,13 +58,14 @@ class Reach(StrEnum):
 
 
 class Priority(IntEnum):
-    """Higher is sooner."""
+    """Higher is sooner. `DEEP` is for scans alone: a person wants all that they come past to be read now."""
 
     VERIFY = 0
     REST = 10
     CHANGED = 20
     DROP = 30
     PERSON = 40
+    DEEP = 50
 
 
 class TaskState(StrEnum):
@@ -109,7 +111,7 @@ ORDER: dict[TaskKind, Kind] = {
         Subject.CONTENT,
         100,
         _AFTER_A_MATCH,
-        gathers_until=500,
+        gathers_until=200,
     ),
     TaskKind.ENRICH_MODEL: Kind(
         Lane.NETWORK,
@@ -124,10 +126,17 @@ ORDER: dict[TaskKind, Kind] = {
     ),
     TaskKind.RENDER_PAGE: Kind(Lane.DESK, Subject.FILE, 50, ((TaskKind.RENDER_GALLERY, Reach.FOLDER_OF_FILE),)),
     TaskKind.RENDER_GALLERY: Kind(Lane.DESK, Subject.FOLDER, 1),
+    TaskKind.VERIFY_FILE: Kind(Lane.DISK, Subject.FILE, 16, is_read_apart=True),
 }
 """The order of the hall. Work that can be derived has no row until it is claimed: INSPECT_FILE and HASH_FILE come from
 files with `scan_phase` 0, IDENTIFY_CONTENT from contents whose `next_lookup_at` has come, MATCH_WEIGHTS from those that are to
 be asked for by their weights, ENRICH_MODEL from models that were not asked for during a week."""
+
+BULK_KINDS = frozenset({TaskKind.INSPECT_FILE} | {kind for kind, order in ORDER.items() if order.lane is Lane.DISK})
+"""The kinds that read files from end to end, or are done with that in one go. Below `Priority.DROP` nobody waits for them."""
+
+READING = frozenset({TaskKind.INSPECT_FILE, TaskKind.HASH_FILE})
+"""What is owed of a file until it was read in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +174,14 @@ class Task:
     last_error: str | None = None
     failure_kind: str | None = None
     failed_at: datetime | None = None
+
+
+def reading_priority(scan: int, otherwise: int) -> int:
+    """Give how urgently a file is to be read that a scan of the priority `scan` came past, and that is worth `otherwise`.
+
+    What was dropped is read at once. A person who has folders looked through leaves the reading to its turn, unless it is
+    asked for too.
+    """
+    if scan >= Priority.DEEP:
+        return Priority.PERSON
+    return otherwise if scan >= Priority.PERSON else max(scan, otherwise)

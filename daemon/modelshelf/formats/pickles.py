@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
+from pickletools import opcodes
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.header import Format, Verdict
@@ -24,6 +25,7 @@ TORCH_EXTENSIONS = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl"})
 _LEGACY_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")
 _LEGACY_MAGIC_WITHIN_BYTES = 24
 _PICKLE_PROTOCOLS = range(2, 6)
+_OPCODES = frozenset(ord(each.code) for each in opcodes)
 
 _MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
 _MAX_MEMBERS = 50_000
@@ -35,8 +37,13 @@ _BOMB_ALLOWANCE_BYTES = 64 * 1024 * 1024
 
 
 def is_pickle(head: bytes) -> bool:
-    """Tell whether a file begins as a pickle of protocol 2 to 5."""
-    return len(head) > 2 and head[0] == 0x80 and head[1] in _PICKLE_PROTOCOLS  # noqa: PLR2004
+    """Tell whether a file begins as a pickle of protocol 2 to 5, and goes on with something that unpickling knows.
+
+    A safetensors header of 640, 896, 1152 or 1408 bytes begins with the same two.
+    """
+    if len(head) < 3 or head[0] != 0x80 or head[1] not in _PICKLE_PROTOCOLS:  # noqa: PLR2004
+        return False
+    return head[2] in _OPCODES
 
 
 def read_pickle(head: bytes) -> Contents:

@@ -6,9 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from modelshelf.shelf import partial
-from modelshelf.shelf.patterns import Exclusions, Patterns
+from modelshelf.shelf.patterns import Exclusions, Patterns, deciding_endings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelshelf.domain.folder import Folder
 
 
@@ -23,6 +25,9 @@ class Intake:
         """Compile the folder's patterns."""
         self._patterns = Patterns(folder.patterns)
         self._exclusions = Exclusions(folder.exclude_patterns)
+        unfinished = [f"*{ending.decode()}" for ending in partial.UNFINISHED_SUFFIXES]
+        beginnings = [f"{each.decode()}*" for each in (b".", *partial.UNFINISHED_PREFIXES)]
+        self._endings = deciding_endings(folder.patterns, [*folder.exclude_patterns, *unfinished, *beginnings])
 
     def is_model(self, path: bytes) -> bool:
         """Tell whether the file at this path would be a ModelFile."""
@@ -35,6 +40,18 @@ class Intake:
             return False
         readable = os.fsdecode(path)
         return self._patterns.matches(readable) and not self._exclusions.has_file(readable)
+
+    def chooser(self, directory: bytes) -> Callable[[list[bytes]], list[bytes]]:
+        """Give what chooses the model names among names in a directory of ours, as fast as the patterns allow."""
+        endings, begin = self._endings, os.path.join(directory, b"")
+
+        def choose(names: list[bytes]) -> list[bytes]:
+            if endings is None or not b"".join(names).isascii():
+                return [name for name in names if self.is_model_name(begin + name)]
+            fitting = [name for name in names if name.lower().endswith(endings.taken)]
+            return [name for name in fitting if name[0] not in endings.doubtful or self.is_model_name(begin + name)]
+
+        return choose
 
     def is_excluded_directory(self, relative: bytes) -> bool:
         """Tell whether this directory, or any above it within the folder, is left out; the folder itself never is."""

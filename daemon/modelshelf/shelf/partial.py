@@ -20,7 +20,7 @@ _DOWNLOAD_SUFFIXES = (
 )
 """What a download appends to the final name, longest first; aria2 keeps its control file so, beside the file itself."""
 
-_UNFINISHED_SUFFIXES = (
+UNFINISHED_SUFFIXES = (
     *(suffix.lower() for suffix in _DOWNLOAD_SUFFIXES),
     b".aria2__temp",
     b".tmp",
@@ -28,7 +28,11 @@ _UNFINISHED_SUFFIXES = (
     b".tmp2",
     b"~",
 )
-_UNFINISHED_PREFIXES = (b".syncthing.", b"~syncthing~", b".~lock.")
+"""Endings of names that are unfinished, in lower case."""
+
+UNFINISHED_PREFIXES = (b".syncthing.", b"~syncthing~", b".~lock.")
+"""Beginnings, in lower case; besides them there are names that rsync makes up, which are hidden."""
+
 _RSYNC_TEMPORARY = re.compile(rb"\..+\.[A-Za-z0-9]{6}", re.DOTALL)
 
 
@@ -36,8 +40,8 @@ def is_partial(name: bytes) -> bool:
     """Tell whether a file of this name is unfinished by its name alone; our own temporary files are."""
     lowered = name.lower()
     return (
-        lowered.endswith(_UNFINISHED_SUFFIXES)
-        or lowered.startswith(_UNFINISHED_PREFIXES)
+        lowered.endswith(UNFINISHED_SUFFIXES)
+        or lowered.startswith(UNFINISHED_PREFIXES)
         or _RSYNC_TEMPORARY.fullmatch(name) is not None
     )
 

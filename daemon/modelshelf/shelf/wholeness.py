@@ -65,6 +65,10 @@ class WholenessGate:
         """`probe` tells whether somebody writes to the file, None where that cannot be known."""
         self._probe = probe
 
+    def is_written(self, path: Path) -> bool | None:
+        """Tell whether somebody writes to the file, None where that cannot be known; raises FileGone."""
+        return self._probe(path)
+
     def judge(self, path: Path, fingerprint: Fingerprint, evidence: Evidence) -> Judgement:
         """Decide for the file at `path`; raises FileGone where it vanished meanwhile."""
         if evidence.partial_companion is not None:

@@ -86,6 +86,15 @@ class Contents:
         )
         return _content_from(found[0])
 
+    def keep_probe(self, content_id: int, probe: bytes) -> None:
+        """Keep the probe of a content that was read."""
+        self._database.execute("UPDATE contents SET probe = ?1 WHERE id = ?2 AND probe IS NOT ?1", (probe, content_id))
+
+    def probe_of(self, content_id: int) -> bytes | None:
+        """Give the probe of a content, None where it was read before there were any."""
+        row = self._database.row("SELECT probe FROM contents WHERE id = ?", (content_id,))
+        return None if row is None else row["probe"]
+
     def get(self, content_id: int) -> Content | None:
         """Give a content by its id."""
         row = self._database.row("SELECT * FROM contents WHERE id = ?", (content_id,))

@@ -31,11 +31,12 @@ class Database:
 
     A thread inside a transaction holds the lock, so no other thread reads half of it. Every error of sqlite3 becomes
     DiskFull, TransientError (locked by another process) or StoreError, a number beyond 64 bits a UsageError; after any of
-    them the connection stays usable.
+    them the connection stays usable. `transaction_count` is how many transactions have changed something since it was opened.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
+        self.transaction_count = 0
         self._connection = connection
         self._lock = threading.RLock()
         self._depth = 0
@@ -71,6 +72,10 @@ class Database:
     def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Give all rows, read while no other thread writes."""
         return self._run(sql, parameters, sqlite3.Cursor.fetchall)
+
+    def tuples(self, sql: str, parameters: Parameters = ()) -> list[Any]:
+        """Give all rows as plain tuples, to be compared by the hundred thousand: they cost a third less."""
+        return self._run(sql, parameters, _plain)
 
     def row(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """Give the first row, None where there is none."""
@@ -139,6 +144,7 @@ class Database:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
         self._depth, self._failure, self._is_sync_owed = 1, None, False
+        changes_before = self._connection.total_changes
         try:
             self._demand_generation()
             yield
@@ -146,6 +152,7 @@ class Database:
                 raise self._failure
             with translated(self.path):
                 self._connection.execute("COMMIT")
+            self.transaction_count += self._connection.total_changes != changes_before
         finally:
             self._depth, self._failure = 0, None
             with translated(self.path):
@@ -188,6 +195,11 @@ class Database:
 
 def _itself(cursor: sqlite3.Cursor) -> sqlite3.Cursor:
     return cursor
+
+
+def _plain(cursor: sqlite3.Cursor) -> list[Any]:
+    cursor.row_factory = None
+    return cursor.fetchall()
 
 
 def _first(cursor: sqlite3.Cursor) -> sqlite3.Row | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelshelf.domain.task import TaskKind
+from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.store.candidate import Candidate
 from modelshelf.store.columns import id_list
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    import sqlite3
+    from collections.abc import Collection, Iterable, Iterator
 
     from modelshelf.store.database import Database, Parameters
 
@@ -20,8 +21,11 @@ _FOLDERS = """SELECT id FROM folders
     WHERE is_configured = 1 AND (:folders IS NULL OR id IN (SELECT value FROM json_each(:folders))) ORDER BY id"""
 _FILES = """SELECT id, priority, last_changed_at, run_id, size_bytes FROM files
     WHERE folder_id = ? AND is_inspected = ?
-        AND scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0
+        AND scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0 AND priority >= ?
     ORDER BY priority DESC, size_bytes LIMIT ?"""
+_THESE = """SELECT id, priority, last_changed_at, run_id, size_bytes FROM files NOT INDEXED
+    WHERE id IN (SELECT value FROM json_each(?)) AND is_inspected = ?
+        AND scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0"""
 _COUNT_FILES = """SELECT count(*) FROM files
     WHERE folder_id = ? AND is_inspected = ?
         AND scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0"""
@@ -37,18 +41,28 @@ class DerivedWork:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, kind: TaskKind, folders: Collection[str] | None, limit: int) -> list[Candidate]:
-        """Give the most urgent derived work of a kind; none for a kind that has no derived work."""
-        if kind in IS_INSPECTED:
-            found = [each for folder_id in self._folders(folders) for each in self._files(kind, folder_id, limit)]
-            return sorted(found, key=lambda each: each.place_in_batch)[:limit]
-        return []
+    def due(
+        self, kind: TaskKind, folders: Collection[str] | None, limit: int, held: Collection[str] = frozenset()
+    ) -> list[Candidate]:
+        """Give the most urgent derived work of a kind; none for a kind that has no derived work, or in bulk of `held` folders."""
+        if kind not in IS_INSPECTED:
+            return []
+        found: list[Candidate] = []
+        for folder_id in self._folders(folders):
+            least = Priority.DROP if folder_id in held else Priority.VERIFY
+            found += _candidates(kind, self._database.rows(_FILES, (folder_id, IS_INSPECTED[kind], least, limit)))
+        return sorted(found, key=lambda each: each.place_in_batch)[:limit]
 
-    def next_due_at(self, kind: TaskKind, folders: Collection[str] | None) -> float | None:
+    def of_files(self, kind: TaskKind, file_ids: Collection[int]) -> list[Candidate]:
+        """Give the derived work of a kind that these files owe."""
+        found = _candidates(kind, self._database.rows(_THESE, (id_list(file_ids), IS_INSPECTED[kind])))
+        return sorted(found, key=lambda each: each.place_in_batch)
+
+    def next_due_at(
+        self, kind: TaskKind, folders: Collection[str] | None, held: Collection[str] = frozenset()
+    ) -> float | None:
         """Give when derived work is due: 0, the epoch, for files; None where there is none."""
-        if kind in IS_INSPECTED:
-            return 0.0 if self.due(kind, folders, 1) else None
-        return None
+        return 0.0 if self.due(kind, folders, 1, held) else None
 
     def count(self, kind: TaskKind, folder_id: str | None) -> int:
         """Count the derived work of a kind for one folder or for all."""
@@ -61,17 +75,18 @@ class DerivedWork:
         allowed = None if folders is None else id_list(folders)
         return [row["id"] for row in self._database.rows(_FOLDERS, {"folders": allowed})]
 
-    def _files(self, kind: TaskKind, folder_id: str, limit: int) -> Iterator[Candidate]:
-        for row in self._database.rows(_FILES, (folder_id, IS_INSPECTED[kind], limit)):
-            yield Candidate(
-                kind,
-                str(row["id"]),
-                row["priority"],
-                row["last_changed_at"],
-                run_id=row["run_id"],
-                size_bytes=row["size_bytes"],
-            )
-
     def _number(self, sql: str, parameters: Parameters) -> int:
         row = self._database.row(sql, parameters)
         return int(row[0]) if row is not None else 0
+
+
+def _candidates(kind: TaskKind, rows: Iterable[sqlite3.Row]) -> Iterator[Candidate]:
+    for row in rows:
+        yield Candidate(
+            kind,
+            str(row["id"]),
+            row["priority"],
+            row["last_changed_at"],
+            run_id=row["run_id"],
+            size_bytes=row["size_bytes"],
+        )

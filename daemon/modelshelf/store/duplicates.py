@@ -22,6 +22,7 @@ _ALIKE = f"""WITH wanted (id) AS (
     SELECT f.*, c.sha256, c.autov3 FROM wanted w CROSS JOIN contents c ON c.id = w.id CROSS JOIN files f ON f.content_id = c.id
     WHERE f.missing_since IS NULL AND f.scan_phase = 1 AND f.vouched_by IS NULL
         AND f.folder_id IN (SELECT id FROM folders WHERE is_configured = 1)
+        AND NOT EXISTS (SELECT 1 FROM rot r WHERE r.file_id = f.id AND r.ended_at IS NULL)
     ORDER BY f.folder_id, f.directory, f.name"""  # noqa: S608 - constants only
 """Both inner questions are answered by an index alone, and leave few of half a million files to look at."""
 
@@ -29,7 +30,8 @@ _ALIKE = f"""WITH wanted (id) AS (
 def copies_alike(database: Database) -> list[Copy]:
     """Give the files that are there, were read by us, and may share bytes or weights with another, by folder and path.
 
-    What another program told of a file is no proof, and what is in a folder no longer configured is nobody's to judge.
+    What another program told of a file is no proof, what is in a folder no longer configured is nobody's to judge, and what
+    has rotted is a copy of nothing.
     """
     return [_copy_from(row) for row in database.rows(_ALIKE)]
 

@@ -15,6 +15,7 @@ from modelshelf.store.columns import from_big, from_epoch, from_epoch_or_none, f
 from modelshelf.store.entry import Entry, EntryQuery, EntryState
 from modelshelf.store.facts import FactTable
 from modelshelf.store.file_rows import join
+from modelshelf.store.trigrams import FEW, HAS_WORDS, those_with
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,16 +31,16 @@ _COLUMNS = """f.id AS file_id, f.folder_id, f.directory, f.name, f.size_bytes, f
     f.waiting_reason, f.missing_since, f.first_seen_at, h.format, h.verdict, h.reason, h.pickle_verdict, c.sha256, c.version_id"""
 _BESIDE = "LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"
 _FILE = f"SELECT {_COLUMNS} FROM files f {_BESIDE} WHERE f.id = ?"  # noqa: S608 - constants only
-_SELECT = f"""SELECT {_COLUMNS}, e.effective, e.has_page, p.path AS preview
-    FROM entries e JOIN files f ON f.id = e.file_id AND f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' {_BESIDE}
-    LEFT JOIN previews p ON p.file_id = f.id"""  # noqa: S608 - constants only
+_ALL = f"""SELECT {_COLUMNS}, e.effective, e.has_page, p.path AS preview FROM entries e"""  # noqa: S608 - constants only
+_THEIRS = f"""JOIN files f ON f.id = e.file_id AND f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' {_BESIDE}
+    LEFT JOIN previews p ON p.file_id = f.id"""
+_SELECT = f"{_ALL} {_THEIRS}"
 _OF_FOLDER = f"{_SELECT} WHERE f.folder_id = ? AND f.missing_since IS NULL ORDER BY f.directory, f.name"
 _PAGE_OF_FOLDER = f"""{_SELECT}
     WHERE f.folder_id = ? AND (f.directory, f.name) > (?, ?) AND f.missing_since IS NULL
     ORDER BY f.directory, f.name LIMIT ?"""
 _PAGE = 500
-_SEARCH = f"""{_SELECT}
-    WHERE (:folder IS NULL OR f.folder_id = :folder)
+_MATCHING = f"""WHERE (:folder IS NULL OR f.folder_id = :folder)
         AND (:model_type IS NULL OR e.model_type = :model_type)
         AND (:base_model IS NULL OR e.base_model = :base_model)
         AND (f.missing_since IS NOT NULL) = (:state IS 'missing')
@@ -48,15 +49,20 @@ _SEARCH = f"""{_SELECT}
             WHEN 'waiting' THEN f.waiting_reason IS NOT NULL
             WHEN 'unidentified' THEN f.scan_phase = 1 AND c.version_id IS NULL
             ELSE TRUE END
-        AND NOT EXISTS (SELECT 1 FROM json_each(:words) WHERE instr(e.search_text, value) = 0)
-    ORDER BY e.name COLLATE NOCASE, e.file_id LIMIT :limit OFFSET :offset"""  # noqa: S608 - constants only
-_PUT = """INSERT INTO entries
-        (file_id, directory, filename, name, model_type, base_model, creator, search_text, effective, digest)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (file_id) DO UPDATE SET directory = excluded.directory, filename = excluded.filename,
-        name = excluded.name, model_type = excluded.model_type,
-        base_model = excluded.base_model, creator = excluded.creator, search_text = excluded.search_text,
-        effective = excluded.effective, digest = excluded.digest"""
+        AND {HAS_WORDS}
+    ORDER BY e.name COLLATE NOCASE, e.file_id LIMIT :limit OFFSET :offset"""
+_SEARCH = f"{_SELECT} {_MATCHING}"
+_SEARCH_AMONG = f"""{_ALL.replace("FROM entries e", "FROM json_each(:among) a CROSS JOIN entries e ON e.file_id = a.value")}
+    {_THEIRS} {_MATCHING}"""
+_BY_NAME_AMONG = """FROM entries n INDEXED BY entries_by_name
+    CROSS JOIN entries e ON e.file_id = n.file_id AND +n.file_id IN (SELECT value FROM json_each(:among))"""
+"""Goes along the names by the index alone, and looks at an entry only where it is among them."""
+_SEARCH_BY_NAME_AMONG = f"""{_ALL.replace("FROM entries e", _BY_NAME_AMONG)} {_THEIRS}
+    {_MATCHING.replace("ORDER BY e.name COLLATE NOCASE, e.file_id", "ORDER BY n.name COLLATE NOCASE, n.file_id")}"""
+_BEGIN = """INSERT INTO entries (file_id, name, search_text, effective, digest) VALUES (?, '', '', '{}', x'')
+    ON CONFLICT (file_id) DO NOTHING"""
+_PUT = """UPDATE entries SET directory = ?, filename = ?, name = ?, model_type = ?, base_model = ?, creator = ?,
+        search_text = ?, effective = ?, digest = ? WHERE file_id = ?"""
 _PUT_PREVIEW = """INSERT INTO previews (file_id, path) SELECT id, ?2 FROM files WHERE id = ?1
     ON CONFLICT (file_id) DO UPDATE SET path = excluded.path WHERE path IS NOT excluded.path"""
 _FILTERED = (Field.MODEL_TYPE, Field.BASE_MODEL, Field.CREATOR)
@@ -93,16 +99,21 @@ class Entries:
 
     def search(self, query: EntryQuery) -> list[Entry]:
         """Give the entries that match, by name; UsageError for a state that does not exist."""
+        words = _folded(query.text).split()
+        those = those_with(self._database, words)
         parameters = {
             "folder": query.folder_id,
             "model_type": query.model_type,
             "base_model": query.base_model,
             "state": _state_of(query),
-            "words": to_json(_folded(query.text).split()),
+            "words": to_json(words),
             "limit": query.limit,
             "offset": query.offset,
         }
-        return [_entry_from(row) for row in self._database.rows(_SEARCH, parameters)]
+        if those is None:
+            return [_entry_from(row) for row in self._database.rows(_SEARCH, parameters)]
+        sql = _SEARCH_AMONG if those.number <= FEW else _SEARCH_BY_NAME_AMONG
+        return [_entry_from(row) for row in self._database.rows(sql, {**parameters, "among": those.ids})]
 
     def set_preview(self, file_id: int, preview: bytes | None) -> None:
         """Keep where the file's picture lies, relative to the folder; None where it has none."""
@@ -132,7 +143,8 @@ class Entries:
         name = _text_of(facts, Field.NAME) or readable(os.path.splitext(file["name"])[0])
         columns = (text(name), *(_text_of(facts, field) for field in _FILTERED), _search_text(file, facts))
         place = (readable(file["directory"]), readable(file["name"]))
-        self._database.execute(_PUT, (file_id, *place, *columns, effective, digest))
+        self._database.execute(_BEGIN, (file_id,))
+        self._database.execute(_PUT, (*place, *columns, effective, digest, file_id))
         return True
 
 
@@ -148,8 +160,11 @@ def _search_text(file: sqlite3.Row, facts: Mapping[Field, Fact]) -> str:
 
 
 def _folded(words: str) -> str:
-    """Make equal what looks equal: case, and the two ways to write an accent (macOS decomposes file names)."""
-    return unicodedata.normalize("NFKC", text(words)).casefold()
+    """Make equal what looks equal: case, and the two ways to write an accent (macOS decomposes file names).
+
+    NUL, which only strangers' text may hold, would end the text for the index of trigrams.
+    """
+    return unicodedata.normalize("NFKC", text(words)).casefold().replace("\0", " ")
 
 
 def _state_of(query: EntryQuery) -> EntryState | None:

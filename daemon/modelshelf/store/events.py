@@ -22,7 +22,9 @@ _HOLDS_GOOD = """(name NOT IN ('file_found_broken', 'file_found_incomplete') OR 
         AND h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL))
     AND (name <> 'pickle_found_dangerous' OR EXISTS (
     SELECT 1 FROM headers h JOIN files f ON f.id = h.file_id WHERE h.file_id = events.file_id
-        AND h.pickle_verdict = 'dangerous' AND f.missing_since IS NULL))"""
+        AND h.pickle_verdict = 'dangerous' AND f.missing_since IS NULL))
+    AND (name <> 'file_found_rotten' OR EXISTS (
+    SELECT 1 FROM rot r WHERE r.file_id = events.file_id AND r.ended_at IS NULL AND r.dismissed_at IS NULL))"""
 """A download that paused is found incomplete, and whole a little later."""
 
 _NEWS = f"""SELECT name, count(DISTINCT {_SUBJECT}) AS count, min(happened_at) AS first_at, max(id) AS last_id

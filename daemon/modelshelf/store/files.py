@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 from modelshelf.clock import SystemClock
 from modelshelf.domain.model_file import ScanPhase
-from modelshelf.store.columns import big, from_epoch, id_list, text, to_epoch
+from modelshelf.domain.rot import RotEnd
+from modelshelf.store.arrivals import count_in
+from modelshelf.store.columns import big, from_epoch, id_list, text, to_epoch, to_epoch_or_none
 from modelshelf.store.file_rows import columns_of, file_from, split
 from modelshelf.store.former_files import former_at, keep_former
 from modelshelf.store.headers import header_of, pickles_not_scanned_by, put_header
+from modelshelf.store.rot_table import END_ROT
 from modelshelf.store.task_rows import KINDS_OF_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from modelshelf.domain.header import Header
-    from modelshelf.domain.model_file import Fingerprint, ModelFile
+    from modelshelf.domain.model_file import Fingerprint, ModelFile, Stamp
     from modelshelf.store.database import Database, Parameters
     from modelshelf.store.former_files import FormerFile
 
@@ -27,10 +30,17 @@ _ADD = """INSERT INTO files (folder_id, directory, name, size_bytes, mtime_ns, c
         priority, waiting_reason, run_id, first_seen_at, last_changed_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (folder_id, directory, name) DO NOTHING RETURNING id"""
+_STAMPS = """SELECT name, size_bytes, mtime_ns, ctime_ns, iif(waiting_reason IS NULL, inode, NULL) FROM files
+    WHERE folder_id = ? AND directory = ? AND missing_since IS NULL"""
+_HAS_COMPANIONS = """SELECT 1 FROM files INDEXED BY files_with_companions
+    WHERE folder_id = ? AND directory = ? AND missing_since IS NULL AND companions <> '' LIMIT 1"""
+_INODES = """SELECT DISTINCT f.inode FROM json_each(?) j CROSS JOIN files f ON f.inode = j.value"""
 _CHANGE = """UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, scan_phase = 0, is_inspected = 0,
         former_content_id = coalesce(content_id, former_content_id), content_id = NULL,
         missing_since = NULL, hash_skipped_reason = NULL,
         priority = ?, waiting_reason = ?, run_id = ?, last_changed_at = ? WHERE id = ?"""
+_RECORD_READING = """UPDATE files SET scan_phase = ?, content_id = ?, hash_skipped_reason = ?, vouched_by = ?,
+        verified_at = coalesce(?, verified_at) WHERE id = ?"""
 _SETTLE = "UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing_since = NULL WHERE id = ?"
 _MOVE = """UPDATE files SET folder_id = ?, directory = ?, name = ?,
         size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, missing_since = NULL WHERE id = ?"""
@@ -40,9 +50,6 @@ _FORGET_TASKS = f"""DELETE FROM tasks
     WHERE kind IN ({KINDS_OF_FILES}) AND subject = CAST(? AS TEXT) AND state != 'running'"""  # noqa: S608 - constants only
 _MOVE_TASKS = f"""UPDATE tasks SET folder_id = ?
     WHERE kind IN ({KINDS_OF_FILES}) AND subject = CAST(? AS TEXT)"""  # noqa: S608 - constants only
-_RAISE = "UPDATE files SET priority = ?1 WHERE id = ?2 AND priority < ?1"
-_RAISE_READING = """UPDATE tasks SET priority = ?1
-    WHERE kind IN ('inspect_file', 'hash_file') AND subject = CAST(?2 AS TEXT) AND state = 'queued' AND priority < ?1"""
 _AT = "SELECT * FROM files WHERE folder_id = ? AND directory = ? AND name = ?"
 _OF_OTHER_BYTES = (
     "SELECT 1 FROM files WHERE id = ? AND scan_phase = 0 AND content_id IS NULL AND former_content_id IS NOT NULL"
@@ -52,7 +59,8 @@ _DIRECTORIES = """SELECT DISTINCT directory FROM files
         AND (:top = x'' OR directory = :top OR directory >= :first AND directory < :beyond)
     ORDER BY directory"""
 _WITH_STEM = """SELECT * FROM files
-    WHERE folder_id = ? AND directory = ? AND name >= ? AND name < ? AND missing_since IS NULL ORDER BY name"""
+    WHERE folder_id = ? AND directory = ? AND name >= ? AND name < ? AND +missing_since IS NULL ORDER BY name"""
+"""By the names' own index, and not through a whole directory by that of the files that are there."""
 _OF_MODEL = """SELECT f.* FROM versions v JOIN contents c ON c.version_id = v.id JOIN files f ON f.content_id = c.id
     WHERE v.model_id = ? AND f.missing_since IS NULL ORDER BY f.id"""
 
@@ -88,6 +96,19 @@ class Files:
         """Give the files directly in a directory by their paths, missing ones too."""
         found = self._all("SELECT * FROM files WHERE folder_id = ? AND directory = ?", (folder_id, directory))
         return {file.path: file for file in found}
+
+    def stamps_in(self, folder_id: str, directory: bytes) -> list[Stamp]:
+        """Give the files that are there, directly in a directory, as a walk sees them; one that waits equals none of those."""
+        return self._database.tuples(_STAMPS, (folder_id, directory))
+
+    def has_companions(self, folder_id: str, directory: bytes) -> bool:
+        """Tell whether something stood beside one of the files in a directory when it was last read."""
+        return self._database.row(_HAS_COMPANIONS, (folder_id, directory)) is not None
+
+    def inodes_known(self, asked: Collection[int]) -> set[int]:
+        """Give those of these inodes that some file has, there or missing; all beyond 64 bits, where only `twins` can tell."""
+        known = {inode for (inode,) in self._database.tuples(_INODES, (id_list(asked),))}
+        return known if max(asked, default=0) < 2**63 else known | {each for each in asked if each >= 2**63}
 
     def names_in_directory(self, folder_id: str, directory: bytes) -> list[bytes]:
         """Give the names of the files that are there, directly in a directory."""
@@ -144,6 +165,10 @@ class Files:
         with self._database.transaction():
             added = self._database.rows(_ADD, (*row, moment, moment))
             if added:
+                is_owed = file.waiting_reason is None
+                count_in(self._database, file.folder_id, 1, is_owed, is_owed * file.fingerprint.size_bytes)
+                if not is_owed:
+                    self._database.execute("UPDATE files SET state = 'waiting' WHERE id = ?", (added[0]["id"],))
                 return int(added[0]["id"])
             known = self._database.rows(_AT, (file.folder_id, *split(file.path)))[0]["id"]
             self.change(
@@ -179,6 +204,7 @@ class Files:
                 (file_id,),
             )
             self._database.execute(_FORGET_READING, (file_id,))
+            self._database.execute(END_ROT, (to_epoch(now), RotEnd.CHANGED, file_id))
 
     def settle_fingerprint(self, file_id: int, fingerprint: Fingerprint) -> None:
         """Take a new ctime or inode of the same bytes; a missing file is there again."""
@@ -187,12 +213,6 @@ class Files:
     def set_waiting(self, file_id: int, reason: str | None) -> None:
         """Keep why the file is not whole yet, None once it is; nothing is read of it while it waits."""
         self._database.execute("UPDATE files SET waiting_reason = ? WHERE id = ?", (_text_or_none(reason), file_id))
-
-    def raise_priority(self, file_id: int, priority: int) -> None:
-        """Read the file at least as urgently as this: it was dropped while a scan had noted it at rest."""
-        with self._database.transaction():
-            self._database.execute(_RAISE, (priority, file_id))
-            self._database.execute(_RAISE_READING, (priority, file_id))
 
     def move(
         self, file_id: int, folder_id: str, path: bytes, fingerprint: Fingerprint, now: datetime | None = None
@@ -241,9 +261,11 @@ class Files:
         """Give the files whose pickles another scanner judged, or none; `scanner` is taken for theirs from now on."""
         return pickles_not_scanned_by(self._database, scanner)
 
-    def record_content(self, file_id: int, content_id: int, vouched_by: str | None = None) -> None:
-        """Keep what the file holds; it is read in full now, or another program vouches for it."""
-        self._record_reading(file_id, content_id, None, vouched_by)
+    def record_content(
+        self, file_id: int, content_id: int, vouched_by: str | None = None, read_at: datetime | None = None
+    ) -> None:
+        """Keep what the file holds; it was read in full at `read_at`, or another program vouches for it."""
+        self._record_reading(file_id, content_id, None, vouched_by, read_at)
 
     def record_unhashed(self, file_id: int, reason: str) -> None:
         """Keep why the file is not to be hashed; nothing more is owed of it."""
@@ -271,12 +293,15 @@ class Files:
         self.reset_deep([row["id"] for row in found], priority)
 
     def _record_reading(
-        self, file_id: int, content_id: int | None, reason: str | None, vouched_by: str | None = None
+        self,
+        file_id: int,
+        content_id: int | None,
+        reason: str | None,
+        vouched_by: str | None = None,
+        read_at: datetime | None = None,
     ) -> None:
-        self._database.execute(
-            "UPDATE files SET scan_phase = ?, content_id = ?, hash_skipped_reason = ?, vouched_by = ? WHERE id = ?",
-            (ScanPhase.DEEP, content_id, reason, vouched_by, file_id),
-        )
+        columns = (ScanPhase.DEEP, content_id, reason, vouched_by, to_epoch_or_none(read_at), file_id)
+        self._database.execute(_RECORD_READING, columns)
 
     def _one(self, sql: str, parameters: Parameters) -> ModelFile | None:
         row = self._database.row(sql, parameters)

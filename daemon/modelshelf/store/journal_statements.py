@@ -87,7 +87,8 @@ RECOVER = f"""UPDATE tasks SET crashes = crashes + 1,
 up. Not so what a suspect has done in a process of its own: that waits for an hour at most, for whoever pulls the plug proves
 nothing."""
 
-FAIL = """UPDATE tasks SET state = 'failed', attempts = attempts + 1, last_error = ?, failure_kind = ?, failed_at = ?
+FAIL = """UPDATE tasks SET state = 'failed', attempts = attempts + 1, last_error = ?, failure_kind = ?, failed_at = ?,
+        crashes = ?
     WHERE id = ? AND state = 'running' AND again_due_at IS NULL"""
 
 BRING_BACK = f"""UPDATE tasks SET state = 'queued', attempts = 0, queued_at = :now, due_at = :now,

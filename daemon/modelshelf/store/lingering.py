@@ -44,10 +44,10 @@ class Lingering:
         To be called when nothing of these kinds is due. `is_offline`: look-ups are not waited for, for nobody makes them.
         """
         moment = to_epoch(now)
-        if not is_offline and self._is(_IS_ASKING, "", moment):
+        lingering = [each for each in folder_ids if self._is(_IS_LINGERING, each, moment)]
+        if not lingering or (not is_offline and self._is(_IS_ASKING, "", moment)):
             return False
-        idle = [each for each in folder_ids if not self._is(_IS_BUSY, each, moment)]
-        begun = [each for each in idle if self._is(_IS_LINGERING, each, moment)]
+        begun = [each for each in lingering if not self._is(_IS_BUSY, each, moment)]
         for folder_id in begun:
             self._database.execute(_BEGIN, {"folder": folder_id, "now": moment})
         return bool(begun)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelshelf.store.columns import from_epoch_or_none, pack, to_epoch, to_epoch_or_none, unpack
+from modelshelf.store.columns import from_epoch_or_none, id_list, pack, to_epoch, to_epoch_or_none, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from modelshelf.domain.jsontypes import JsonObject
@@ -29,6 +30,10 @@ _MARK_ABSENT = """INSERT INTO civitai_models (id, absent_since, next_check_at) V
         next_check_at = excluded.next_check_at"""
 _ON_SHELF = """SELECT DISTINCT v.id FROM versions v JOIN contents c ON c.version_id = v.id
     JOIN files f ON f.content_id = c.id WHERE v.model_id = ? AND f.missing_since IS NULL ORDER BY v.id"""
+
+_CHECK = """UPDATE civitai_models SET next_check_at = :now WHERE next_check_at > :now AND id IN (
+    SELECT v.model_id FROM files f JOIN contents c ON c.id = f.content_id JOIN versions v ON v.id = c.version_id
+    WHERE f.missing_since IS NULL AND f.folder_id IN (SELECT value FROM json_each(:folders)))"""
 
 
 class Remote:
@@ -88,6 +93,10 @@ class Remote:
         """Owe at once every question for a model that waits because there was none; gives how many."""
         sql = "UPDATE civitai_models SET next_check_at = ? WHERE absent_since IS NOT NULL AND next_check_at > ?"
         return self._database.execute(sql, (to_epoch(now), to_epoch(now))).rowcount
+
+    def check(self, folder_ids: Collection[str], now: datetime) -> int:
+        """Owe at once the question for the model of every file in these folders; gives how many there are."""
+        return self._database.execute(_CHECK, {"folders": id_list(folder_ids), "now": to_epoch(now)}).rowcount
 
     def pull_in(self, far: datetime, now: datetime) -> None:
         """Owe at once what is due later than `far`: it was written down while the clock was wrong."""

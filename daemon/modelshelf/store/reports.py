@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.failure import FailureKind
-from modelshelf.domain.model_file import NOT_A_MODEL
 from modelshelf.domain.task import TaskState
 from modelshelf.errors import UsageError
 from modelshelf.store.columns import from_epoch, id_list, to_epoch
@@ -51,14 +50,18 @@ STATE_OF_FILE = """CASE
 """`pending`: not read yet, or Civitai was not asked yet. `known`: Civitai, a sidecar or a person says what it is."""
 
 _TABLES = """files f LEFT JOIN headers h ON h.file_id = f.id LEFT JOIN contents c ON c.id = f.content_id"""
-_COUNTS = f"""SELECT f.folder_id, {STATE_OF_FILE} AS state, count(*) AS count FROM {_TABLES}
-    WHERE f.hash_skipped_reason IS NOT '{NOT_A_MODEL}' GROUP BY 1, 2"""  # noqa: S608 - constants
+_COUNTS = """SELECT folder_id, state, count FROM file_states WHERE count > 0
+    UNION ALL
+    SELECT id, 'pending', file_count - (SELECT coalesce(sum(count), 0) FROM file_states s
+        WHERE s.folder_id = folders.id AND s.state NOT IN ('missing', 'missing, no model')) FROM folders"""
 _STATES = f"""SELECT f.id, {STATE_OF_FILE} AS state FROM {_TABLES}
     WHERE f.id IN (SELECT value FROM json_each(?))"""  # noqa: S608 - constants
 _WAITING = """SELECT f.folder_id, f.directory, f.name, coalesce(f.waiting_reason, h.reason, h.verdict) AS reason,
         f.last_changed_at
     FROM files f LEFT JOIN headers h ON h.file_id = f.id
-    WHERE (f.waiting_reason IS NOT NULL OR h.verdict = 'incomplete') AND f.missing_since IS NULL
+    WHERE f.id IN (SELECT id FROM files WHERE waiting_reason IS NOT NULL
+            UNION SELECT file_id FROM headers WHERE verdict = 'incomplete' AND verdict IN ('broken', 'incomplete'))
+        AND f.missing_since IS NULL
     ORDER BY f.last_changed_at DESC LIMIT ?"""
 _BROKEN = """SELECT f.id, f.folder_id, f.directory, f.name, f.last_changed_at, h.verdict, h.reason,
         (SELECT e.happened_at FROM found e WHERE e.file_id = f.id) AS found_at
@@ -73,11 +76,10 @@ _FAILED = """SELECT kind, sum(count) AS count FROM (
     UNION ALL SELECT 'invalid_format', count(*) FROM headers h JOIN files f ON f.id = h.file_id
         WHERE h.verdict IN ('broken', 'incomplete') AND f.missing_since IS NULL
     ) GROUP BY 1 HAVING sum(count) > 0"""
-_UNREAD = """SELECT count(*) AS count, coalesce(sum(size_bytes), 0) AS size_bytes FROM files
-    WHERE scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL
-        AND folder_id IN (SELECT value FROM json_each(?))"""
 _NEAR = """SELECT * FROM tasks WHERE state = 'queued' AND attempts = 0 AND due_at > ? AND due_at <= ?
     AND kind IN (SELECT value FROM json_each(?)) AND (kind <> 'render_gallery' OR subject IN (SELECT value FROM json_each(?)))"""
+_OLDEST_DUE = """SELECT * FROM tasks WHERE state = 'queued' AND due_at <= ?
+    AND subject NOT IN (SELECT id FROM folders WHERE offline_since IS NOT NULL) ORDER BY due_at LIMIT 1"""
 _HASH_COLUMNS = ("sha256", "blake3", "autov1", "autov2", "autov3", "crc32")
 _BY_PREFIX = " UNION ".join(
     f"SELECT id FROM contents WHERE {name} >= :low AND {name} < :high"  # noqa: S608 - constants
@@ -85,8 +87,7 @@ _BY_PREFIX = " UNION ".join(
 )
 _SIZES = """SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM contents) AS contents,
     (SELECT count(*) FROM runs) AS runs, (SELECT count(*) FROM events) AS events,
-    (SELECT coalesce(sum(length(body)), 0) FROM versions) + (SELECT coalesce(sum(length(body)), 0) FROM civitai_models)
-        AS answer_bytes"""
+    (SELECT value FROM tallies WHERE name = 'answer_bytes') AS answer_bytes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,14 @@ class Reports:
         self._database = database
 
     def counts(self) -> dict[str, dict[FileState, int]]:
-        """Count the files of every folder by state; a state that no file is in is left out."""
+        """Count the files of every folder by state; a state that no file is in is left out, and what is no model at all.
+
+        The counts are kept by triggers, but for what is pending: that is the rest.
+        """
         found: defaultdict[str, dict[FileState, int]] = defaultdict(dict)
-        for row in self._database.rows(_COUNTS):
-            found[row["folder_id"]][FileState(row["state"])] = row["count"]
+        for folder_id, state, count in self._database.rows(_COUNTS):
+            if count > 0 and state in set(FileState):
+                found[folder_id][FileState(state)] = count
         return dict(found)
 
     def states(self, file_ids: Iterable[int]) -> dict[int, FileState]:
@@ -174,10 +179,10 @@ class Reports:
         found = self._database.rows("SELECT * FROM tasks WHERE state = ? ORDER BY id", (TaskState.RUNNING,))
         return [task_from(row) for row in found]
 
-    def unread(self, folder_ids: Collection[str]) -> tuple[int, int]:
-        """Give how many files of these folders are not hashed yet, and how many bytes that is."""
-        row = self._database.rows(_UNREAD, (id_list(folder_ids),))[0]
-        return int(row["count"]), int(row["size_bytes"])
+    def oldest_due(self, now: datetime) -> Task | None:
+        """Give the task that has been due for longest and waits in a folder that is there, None where none is due."""
+        row = self._database.row(_OLDEST_DUE, (to_epoch(now),))
+        return None if row is None else task_from(row)
 
     def soon(
         self, kinds: Collection[TaskKind], folder_ids: Collection[str], now: datetime, until: datetime

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from modelshelf.store import tenure
 from modelshelf.store.alternates import Alternates
+from modelshelf.store.arrivals import Arrivals
+from modelshelf.store.chunks import Chunks
 from modelshelf.store.claims import Claims
 from modelshelf.store.contents import Contents
 from modelshelf.store.database import Database
@@ -22,11 +24,15 @@ from modelshelf.store.grounds import Grounds
 from modelshelf.store.holds import Holds
 from modelshelf.store.journal import Journal
 from modelshelf.store.ledger import Ledger
+from modelshelf.store.orders import Orders
+from modelshelf.store.owed_reading import OwedReading
 from modelshelf.store.remote import Remote
+from modelshelf.store.rot_table import RotTable
 from modelshelf.store.runs import Runs
 from modelshelf.store.standing import Standing
 from modelshelf.store.strays import Strays
 from modelshelf.store.updates import Updates
+from modelshelf.store.verifications import Verifications
 from modelshelf.store.watches import Watches
 
 if TYPE_CHECKING:
@@ -50,6 +56,7 @@ class Store:
     alternates: Alternates
     updates: Updates
     entries: Entries
+    arrivals: Arrivals
     ledger: Ledger
     runs: Runs
     events: Events
@@ -61,16 +68,21 @@ class Store:
     watches: Watches
     decisions: Decisions
     standing: Standing
+    reading: OwedReading
+    orders: Orders
+    chunks: Chunks
+    rot: RotTable
+    verifications: Verifications
 
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open the store for writing; where it may be new or older, the caller holds the state lock."""
-        return cls._over(Database.open(path))
+        return cls.over(Database.open(path))
 
     @classmethod
     def begin_tenure(cls, path: Path, clock: Clock) -> Store:
         """Open the store as the one process that works on it, and see that it is sound; the caller holds the state lock."""
-        return cls._over(tenure.begin(path, clock))
+        return cls.over(tenure.begin(path, clock))
 
     def end_tenure(self) -> None:
         """Remember that all ended well; what is left open without this counts as a crash."""
@@ -83,14 +95,15 @@ class Store:
     @classmethod
     def open_readonly(cls, path: Path) -> Store:
         """Open the store beside a running daemon; every attempt to write raises StoreError."""
-        return cls._over(Database.open_readonly(path))
+        return cls.over(Database.open_readonly(path))
 
     def close(self) -> None:
         """Close the database."""
         self.database.close()
 
     @classmethod
-    def _over(cls, database: Database) -> Store:
+    def over(cls, database: Database) -> Store:
+        """Give the store over a database that is open."""
         return cls(
             database=database,
             journal=Journal(database),
@@ -103,6 +116,7 @@ class Store:
             alternates=Alternates(database),
             updates=Updates(database),
             entries=Entries(database),
+            arrivals=Arrivals(database, Entries(database)),
             ledger=Ledger(database),
             runs=Runs(database),
             events=Events(database),
@@ -114,4 +128,9 @@ class Store:
             watches=Watches(database),
             decisions=Decisions(database),
             standing=Standing(database),
+            reading=OwedReading(database),
+            orders=Orders(database),
+            chunks=Chunks(database),
+            rot=RotTable(database),
+            verifications=Verifications(database),
         )

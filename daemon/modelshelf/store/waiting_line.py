@@ -12,7 +12,7 @@ from modelshelf.store.suspects import CRASHES_UNTIL_ALONE
 from modelshelf.store.task_rows import BELONGS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from modelshelf.domain.task import TaskKind
     from modelshelf.store.database import Database
@@ -59,6 +59,10 @@ class Head:
     due_at: float
 
 
+def _admit_all(_: Head) -> bool:
+    return True
+
+
 class WaitingLine:
     """Reads the queued rows of one kind at a time: a line per folder and priority, each in the order of its due times.
 
@@ -68,11 +72,19 @@ class WaitingLine:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, kind: TaskKind, now: float, folders: Collection[str] | None, limit: int) -> list[Candidate]:
-        """Give the most urgent tasks that are due, of these folders or of none; None for all."""
+    def due(
+        self,
+        kind: TaskKind,
+        now: float,
+        folders: Collection[str] | None,
+        limit: int,
+        *,
+        admits: Callable[[Head], bool] = _admit_all,
+    ) -> list[Candidate]:
+        """Give the most urgent tasks that are due, of these folders or of none; None for all. `admits` tells which lines."""
         found: list[Candidate] = []
         heads = sorted(
-            (head for head in self._heads(kind, folders) if head.due_at <= now),
+            (head for head in self._heads(kind, folders) if head.due_at <= now and admits(head)),
             key=lambda head: head.priority,
             reverse=True,
         )
@@ -97,9 +109,11 @@ class WaitingLine:
         row = self._database.row(f"SELECT count(*) FROM ({_DUE})", parameters)  # noqa: S608 - constants only
         return int(row[0]) if row is not None else 0
 
-    def next_due_at(self, kind: TaskKind, folders: Collection[str] | None) -> float | None:
+    def next_due_at(
+        self, kind: TaskKind, folders: Collection[str] | None, *, admits: Callable[[Head], bool] = _admit_all
+    ) -> float | None:
         """Give when the next task is due, None where none waits."""
-        return min((head.due_at for head in self._heads(kind, folders)), default=None)
+        return min((head.due_at for head in self._heads(kind, folders) if admits(head)), default=None)
 
     def count(self, kind: TaskKind, folder_id: str | None, until: float) -> int:
         """Count what runs and what is due by `until`, suspects too, for one folder or for all."""

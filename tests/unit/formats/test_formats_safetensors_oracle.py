@@ -119,6 +119,12 @@ def test_a_spoilt_header_is_judged_as_the_reference_judges_it(
     require_agreement(tmp_path, builders.raw_safetensors(header, bytes(size)))
 
 
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408])
+def test_a_broken_header_of_an_unlucky_length_is_no_pickle(tmp_path: Path, length: int) -> None:
+    """Its length, as eight bytes, begins as a pickle of protocol 2 to 5 does."""
+    require_agreement(tmp_path, builders.raw_safetensors(b"9" * length, bytes(20)))
+
+
 @pytest.mark.parametrize("token", TOKENS)
 def test_one_token_anywhere_is_judged_as_the_reference_judges_it(tmp_path: Path, token: str) -> None:
     seed = SEEDS[2]

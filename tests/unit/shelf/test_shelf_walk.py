@@ -162,6 +162,42 @@ def test_a_file_that_cannot_be_looked_at_is_a_problem_and_still_named(intake: In
     assert listing.models == {}
 
 
+def test_where_files_cannot_be_looked_at_together_each_is_by_itself(
+    tmp_path: Path, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.safetensors", "b.safetensors", "a.json"):
+        write(tmp_path / name)
+    together = list_directory(tmp_path, intake, b"")
+    real_stat = os.stat
+
+    def stat(path: object, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        if path == b"b.safetensors":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stat)
+    one_by_one = list_directory(tmp_path, intake, b"")
+    assert list(together.models) == [b"a.safetensors", b"b.safetensors"]
+    assert one_by_one.models == together.models
+    assert one_by_one.names == together.names == {b"a.safetensors", b"b.safetensors", b"a.json"}
+
+
+def test_directories_and_links_named_as_models_are_none(tmp_path: Path, intake: Intake) -> None:
+    (tmp_path / "d.safetensors").mkdir()
+    (tmp_path / "l.safetensors").symlink_to(write(tmp_path / "m.safetensors"))
+    listing = list_directory(tmp_path, intake, b"")
+    assert list(listing.models) == [b"m.safetensors"]
+    assert listing.subdirectories == (b"d.safetensors",)
+    assert listing.names == {b"m.safetensors"}
+
+
+def test_a_large_directory_is_read_in_parts(tmp_path: Path, intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk_module, "_AT_ONCE", 2)
+    for number in range(5):
+        write(tmp_path / f"{number}.safetensors")
+    assert len(list_directory(tmp_path, intake, b"").models) == 5
+
+
 def test_a_file_that_vanishes_while_it_is_listed_was_never_there(intake: Intake) -> None:
     listing = listing_of(intake, Entry(b"a.safetensors", FileNotFoundError(errno.ENOENT, "gone")))
     assert (listing.names, listing.problems) == (frozenset(), ())

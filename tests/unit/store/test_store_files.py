@@ -300,9 +300,9 @@ def test_a_dropped_file_that_was_noted_at_rest_is_read_as_a_drop(store: Store) -
     first, second, third = (add_file(store, name) for name in (b"x", b"y", b"z"))
     (in_line,) = [task for task in store.journal.claim(Lane.DESK, NOW) if task.subject == str(third)]
     store.journal.release([in_line])
-    store.files.raise_priority(second, Priority.DROP)
-    store.files.raise_priority(third, Priority.PERSON)
-    store.files.raise_priority(third, Priority.REST)
+    store.reading.raise_to("a", b"y", Priority.DROP)
+    store.reading.raise_to("a", b"z", Priority.PERSON)
+    store.reading.raise_to("a", b"z", Priority.REST)
     store.database.execute("DELETE FROM tasks WHERE subject <> ?", (str(third),))
     found = [(task.subject, task.priority) for task in store.journal.claim(Lane.DESK, NOW)]
     assert found == [(str(third), Priority.PERSON), (str(second), Priority.DROP), (str(first), Priority.REST)]

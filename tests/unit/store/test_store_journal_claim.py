@@ -366,7 +366,8 @@ def test_claims_read_by_their_indexes_alone(store: Store) -> None:
     row["priority"] = 10
     crowd = {"levels": "[0, 10, 20]", "until": 1.0, "most": 20}
     plans = {
-        plan(derived_work._FILES, ("a", 0, 50)): "files_to_read",
+        plan(derived_work._FILES, ("a", 0, 0, 50)): "files_to_read (folder_id=? AND is_inspected=? AND priority>?)",
+        plan(derived_work._THESE, ("[1]", 0)): "SEARCH files USING INTEGER PRIMARY KEY",
         plan(derived_work._COUNT_FILES, ("a", 0)): "INDEX files_to_read",
         plan(questions._NEXT_LEVEL, (99,)): "INDEX contents_to_look_up",
         plan(
