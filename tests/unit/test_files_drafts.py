@@ -83,6 +83,23 @@ def test_every_draft_is_durable_before_one_appears(tmp_path: Path, monkeypatch: 
     assert seen[:2] == [[], []]
 
 
+def test_nothing_is_closed_under_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who watches for files that are written to would take that for somebody's writing."""
+    closed: list[str] = []
+    close = os.close
+
+    def noted(descriptor: int) -> None:
+        closed.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))  # noqa: PTH115 - as the kernel says it
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", noted)
+    diary = Diary()
+    with drafted(diary.transaction) as drafts:
+        add(drafts, diary, tmp_path / "a")
+    assert "a" not in closed
+    assert any(name.startswith(".a.modelshelf-") for name in closed)
+
+
 def test_what_replaces_a_file_keeps_its_mode(tmp_path: Path) -> None:
     path, diary = tmp_path / "a", Diary()
     path.write_bytes(b"theirs")

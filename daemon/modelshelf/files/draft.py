@@ -27,16 +27,16 @@ class Old:
     attributes: dict[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
-    """A file still open under its temporary name. `ready` has the size and mtime that it will keep.
+    """A file under its temporary name, still open until it is durable. `ready` has the size and mtime that it will keep.
 
     It takes the place of the `expected` file; None: of nothing.
     """
 
     path: Path
     temporary: Path
-    descriptor: int
+    descriptor: int | None
     ready: os.stat_result
     expected: os.stat_result | None
 
@@ -60,8 +60,11 @@ class Draft:
             raise
 
     def sync(self) -> None:
-        """Make it durable, still under its temporary name."""
-        os.fsync(self.descriptor)
+        """Make it durable, and close it: closed under its own name it would look to whoever watches like somebody's writing."""
+        if self.descriptor is not None:
+            os.fsync(self.descriptor)
+            os.close(self.descriptor)
+            self.descriptor = None
 
     def put(self) -> os.stat_result:
         """Rename it into place; FileChanged where anything but the `expected` file stands there."""
@@ -82,9 +85,10 @@ class Draft:
         _discard(self.temporary, self.descriptor)
 
 
-def _discard(temporary: Path, descriptor: int) -> None:
-    with suppress(OSError):
-        os.close(descriptor)
+def _discard(temporary: Path, descriptor: int | None) -> None:
+    if descriptor is not None:
+        with suppress(OSError):
+            os.close(descriptor)
     with suppress(OSError):
         temporary.unlink()
 

@@ -37,6 +37,7 @@ def describe(store: Store, file: ModelFile, beside: Sequence[Fact] | None = None
         facts=choose(facts),
         version=version,
         model=known_model(store, version.model_id) if version else None,
+        teller=store.standing.own_id,
     )
 
 

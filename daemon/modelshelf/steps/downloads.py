@@ -29,8 +29,8 @@ _TURNS = tuple(threading.Lock() for _ in range(256))
 
 
 @dataclass(frozen=True, slots=True)
-class Downloads:
-    """The directory for what is being fetched. It is empty, or not there, whenever nothing is under way."""
+class DownloadDirectory:
+    """Where what is being fetched lies. It is empty, or not there, whenever nothing is under way."""
 
     directory: Path
     client: CivitaiClient

@@ -29,7 +29,7 @@ from modelshelf.logs import get_log
 from modelshelf.sidecars.names import VIDEO_SUFFIXES, previews
 from modelshelf.steps.beside import Surroundings, from_text, model_names, to_text
 from modelshelf.steps.describe import describe
-from modelshelf.steps.downloads import Downloads
+from modelshelf.steps.downloads import DownloadDirectory
 from modelshelf.steps.picturing import (
     VERSION,
     fit_to_be_shown,
@@ -116,11 +116,13 @@ class FetchPreviews:
         return one_by_one(tasks, reins, lambda task: self._picture(task, listed, reins))
 
     @property
-    def _downloads(self) -> Downloads:
-        return Downloads(self.store.database.path.parent / "downloads", self.client)
+    def _downloads(self) -> DownloadDirectory:
+        return DownloadDirectory(self.store.database.path.parent / "downloads", self.client)
 
     def _picture(self, task: Task, listed: dict[Path, Surroundings], reins: Reins) -> Outcome[Pictured]:
         file, place = present_file(self.store, self.places, task)
+        if not place.output.images.is_saved:
+            return Done(task, Pictured(file), is_followed=False)
         version = describe(self.store, file).version
         if version is None or awaits_its_sidecars(self.store, file) or self.store.decisions.is_ignored(file.content_id):
             return Done(task, Pictured(file), is_followed=False)
@@ -134,7 +136,7 @@ class FetchPreviews:
         return Done(task, Pictured(file, written, removed, preview), is_followed=bool(written or removed))
 
     def _is_wanted(self, sitting: Sitting) -> bool:
-        if not sitting.place.output.images.is_saved or owner_of_stem(self.store, sitting.file).id != sitting.file.id:
+        if owner_of_stem(self.store, sitting.file).id != sitting.file.id:
             return False
         return all(self._outdated(each, sitting.version_id) is not None for each in sitting.standing)
 

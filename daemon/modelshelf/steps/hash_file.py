@@ -16,6 +16,7 @@ from modelshelf.steps.inheriting import inherit
 from modelshelf.steps.place import is_as_it_was, present_file
 from modelshelf.steps.same_bytes import is_one_file
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
+from modelshelf.steps.verifying import demand_steady, is_of_one_tick, record_rot, record_sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.hashes import Hashes
     from modelshelf.domain.model_file import ModelFile
     from modelshelf.domain.task import Task
+    from modelshelf.formats.hashes import HashedFile as ReadFile
     from modelshelf.steps.place import Place, Places
     from modelshelf.store.store import Store
 
@@ -36,17 +38,22 @@ BATCH_BYTES = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HashedFile:
-    """A file with the hashes of its bytes and the seconds that took, or with those that another program vouches for."""
+    """A file with the hashes of its bytes and the seconds that took, or with those that another program vouches for.
+
+    `is_rotten`: it was read before with other bytes, and has the size and mtime that it had then.
+    """
 
     file: ModelFile
     hashes: Hashes
     seconds: float
     vouched_by: str | None = None
+    is_rotten: bool = False
+    probe: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class HashFile:
-    """Hashes what was inspected. A fresh drop stays in the page cache; bulk reading drops behind itself."""
+    """Hashes what was inspected. A fresh drop stays in the page cache; what is read in bulk, asked for or not, does not."""
 
     store: Store
     places: Places
@@ -82,16 +89,33 @@ class HashFile:
         if claimed is not None:
             return Done(task, HashedFile(file, claimed, 0.0, Source.STABLEQUEUE))
         started = self.clock.monotonic()
+        read, own = self._read(task, file, place, reins), self._own_content(file)
+        hashes = read.hashes
+        is_rotten = own is not None and own.hashes.sha256 != hashes.sha256
+        is_rotten = is_rotten and not is_of_one_tick(
+            self.store, file, self.clock.now(), is_honest=place.traits.is_honest
+        )
+        if is_rotten:
+            demand_steady(file, hashes.sha256, self._read(task, file, place, reins).hashes.sha256)
+        seconds = self.clock.monotonic() - started
+        return Done(task, HashedFile(file, hashes, seconds, is_rotten=is_rotten, probe=read.probe))
+
+    def _read(self, task: Task, file: ModelFile, place: Place, reins: Reins) -> ReadFile:
         hashed = reins.read(
             hash_file,
             place.locate(file),
             on_progress=lambda done_bytes: reins.advance(task, done_bytes),
-            is_dropped_behind=task.priority < Priority.DROP,
+            is_dropped_behind=task.priority != Priority.DROP,
             is_honest=place.traits.is_honest,
         )
         if not hashed.fingerprint.is_same(file.fingerprint, is_honest=place.traits.is_honest):
             raise FileChanged(f"{readable(file.path)} changed since it was noticed; it is looked at again")
-        return Done(task, HashedFile(file, hashed.hashes, self.clock.monotonic() - started))
+        return hashed
+
+    def _own_content(self, file: ModelFile) -> Content | None:
+        """Give what the file held when it was last read, where no change of it was noticed since."""
+        is_read = file.content_id is not None and file.vouched_by is None
+        return self.store.contents.get(file.content_id) if is_read and file.content_id is not None else None
 
     def _known_as_a_hard_link(self, file: ModelFile, place: Place) -> Hashes | None:
         """Give the hashes of the very same file where it was read under another name since anything changed in it."""
@@ -101,7 +125,9 @@ class HashFile:
             is_read = is_read and twin.fingerprint == file.fingerprint
             if other is None or twin.content_id is None or not is_read or twin.missing_since is not None:
                 continue
-            if is_one_file(place.locate(file), other.locate(twin), file.fingerprint):
+            if self.store.rot.of(twin.id) is None and is_one_file(
+                place.locate(file), other.locate(twin), file.fingerprint
+            ):
                 content = self.store.contents.get(twin.content_id)
                 return content.hashes if content is not None else None
         return None
@@ -113,7 +139,13 @@ class HashFile:
             file, hashes = each.result.file, each.result.hashes
             if not is_as_it_was(self.store, file):
                 continue
+            if each.result.is_rotten and file.content_id is not None:
+                self.store.files.record_content(file.id, file.content_id)
+                new += record_rot(self.store, each.task, file, hashes, self.clock.now())
+                continue
             content = self._bind(each)
+            if content is not None and content.id == file.content_id:
+                new += record_sound(self.store, file, self.clock.now())
             self.store.claims.settle(file, hashes.sha256)
             if content is not None and content.version_id is not None:
                 new.append(NewTask(TaskKind.FETCH_PREVIEWS, str(file.id), priority=each.task.priority))
@@ -130,7 +162,9 @@ class HashFile:
             log.info("file_vouched_for", path=path, sha256=hashes.sha256, by=vouched_by)
             return self.store.contents.get(content_id)
         content = self.store.contents.upsert(file.fingerprint.size_bytes, hashes, now)
-        self.store.files.record_content(file.id, content.id)
+        if done.result.probe:
+            self.store.contents.keep_probe(content.id, done.result.probe)
+        self.store.files.record_content(file.id, content.id, read_at=now)
         if file.vouched_by is not None and file.content_id != content.id:
             self.store.facts.replace_of_file(file.id, Source.STABLEQUEUE, [])
         self.store.runs.count(done.task.run_id, hashes_calculated=1)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.civitai.payload import parse_version
 from modelshelf.domain.content import Match
-from modelshelf.logs import get_log
-from modelshelf.steps.matched import keep_match
+from modelshelf.steps.matched import keep_match, note_weights_match
 from modelshelf.store.same_weights import believe_same_weights
 
 if TYPE_CHECKING:
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from modelshelf.domain.content import Content
     from modelshelf.store.store import Store
-
-log = get_log(__name__)
 
 
 def inherit(store: Store, file_id: int, content: Content, now: datetime) -> Content:
@@ -27,8 +24,7 @@ def inherit(store: Store, file_id: int, content: Content, now: datetime) -> Cont
     version_id = believe_same_weights(store.database, content.id)
     if version_id is not None:
         _keep(store, content.id, version_id, Match.WEIGHTS, now)
-        log.info("content_matched_by_weights", sha256=content.hashes.sha256, version_id=version_id)
-        store.events.add("content_matched_by_weights", now, file_id=file_id)
+        note_weights_match(store, content, version_id, [file_id], now)
     matters = store.decisions.inherit(file_id, content.id)
     known = store.contents.get(content.id) if matters or version_id is not None else None
     if known is None:

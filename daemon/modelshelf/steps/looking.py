@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.errors import ModelshelfError
 from modelshelf.formats.inspect import declared_size
+from modelshelf.formats.probe import probe_file
 from modelshelf.shelf.partial import partial_companions
 from modelshelf.shelf.presence import check_presence
 from modelshelf.shelf.spelling import is_respelled, is_spelled
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from modelshelf.store.store import Store
 
 
+TICK_SECONDS = 0.01
+"""The longest tick of Linux, at 100 Hz; file systems take their times from it."""
+
+COARSE_TICK_SECONDS = 2.0
+_TICKS_AND_A_BIT = 1.1
+
+
 class Fate(StrEnum):
     """What a look at a file shows, compared with what was known."""
 
@@ -39,6 +47,7 @@ class Fate(StrEnum):
     STILL_WAITING = "still waiting"
     SETTLED = "settled"
     TOUCHED = "touched"
+    PROBED = "probed"
     SAME = "same"
 
 
@@ -72,15 +81,21 @@ class Looker:
     reins: Reins
     is_elsewhere: bool = False
 
+    @property
+    def tick_seconds(self) -> float:
+        """What lies closer together than this may bear the same time here: FAT counts in two seconds, Linux in its ticks."""
+        return TICK_SECONDS if self.place.traits.is_honest else COARSE_TICK_SECONDS
+
     def compare(self, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]) -> Look:
         """Compare one model file with its row; `names` are the names beside it. FileGone if it vanishes meanwhile."""
         if row is None:
             return self._moved(path, fingerprint) or self._judged(Fate.NEW, path, fingerprint, None, names)
         if row.missing_since is not None:
             return self._come_back(row, path, fingerprint, names)
-        if self._is_touched(row, fingerprint):
-            return Look(Fate.TOUCHED, path, fingerprint, row)
-        if not row.fingerprint.is_same(fingerprint, is_honest=self._is_honest):
+        suspect = self._suspected(row, path, fingerprint)
+        if suspect is not None:
+            return suspect
+        if not row.fingerprint.is_same(fingerprint, is_honest=self.is_honest):
             return self._moved(path, fingerprint) or self._judged(Fate.CHANGED, path, fingerprint, row, names)
         if row.waiting_reason is not None:
             return self._judged(Fate.RIPENED, path, fingerprint, row, names)
@@ -90,21 +105,42 @@ class Looker:
     def _come_back(self, row: ModelFile, path: bytes, fingerprint: Fingerprint, names: Container[bytes]) -> Look:
         """Tell what stands where a file went missing; its way back has changed its ctime, as every move does."""
         is_same = row.fingerprint.is_same(
-            replace(fingerprint, ctime_ns=row.fingerprint.ctime_ns), is_honest=self._is_honest
+            fingerprint._replace(ctime_ns=row.fingerprint.ctime_ns), is_honest=self.is_honest
         )
         if is_same and row.waiting_reason is None:
             return Look(Fate.RETURNED, path, fingerprint, row)
         return self._moved(path, fingerprint) or self._judged(Fate.CHANGED, path, fingerprint, row, names)
 
-    def _is_touched(self, row: ModelFile, fingerprint: Fingerprint) -> bool:
-        """Tell whether the ctime alone of a file that was read is another: after `chmod`, `chown`, a new hard link or a trick."""
+    def _suspected(self, row: ModelFile, path: bytes, fingerprint: Fingerprint) -> Look | None:
+        """Look at a file that was read, and whose ctime or inode alone is another; None for any that is not, or was written.
+
+        That is so after `chmod`, `chown`, a new hard link, a copy with its times, or a trick. A walk is content with the
+        probe; an event may be all that there is to tell of a write, and after it the file is read. One that has another probe
+        is read as well, and keeps its content until then: by size and mtime nobody wrote to it, so it may have rotted.
+        """
         is_read = row.scan_phase is ScanPhase.DEEP and row.content_id is not None and row.waiting_reason is None
-        is_later = row.fingerprint.ctime_ns != fingerprint.ctime_ns
-        is_same_file = replace(fingerprint, ctime_ns=row.fingerprint.ctime_ns) == row.fingerprint
-        return self._is_honest and is_read and is_later and is_same_file
+        known = row.fingerprint
+        is_alike = known != fingerprint and (known.size_bytes, known.mtime_ns) == fingerprint[:2]
+        if not (self.is_honest and is_read and is_alike):
+            return None
+        is_probed = self._has_its_probe(row, path) if self.is_scan else None
+        if is_probed:
+            return Look(Fate.PROBED, path, fingerprint, row)
+        return Look(Fate.TOUCHED, path, fingerprint, row) if known.inode == fingerprint.inode else None
+
+    def _has_its_probe(self, row: ModelFile, path: bytes) -> bool | None:
+        """Tell whether the file still has the probe of its content, None where that cannot be told."""
+        known = self.store.contents.probe_of(row.content_id) if row.content_id is not None else None
+        if known is None or row.vouched_by is not None or self.store.rot.of(row.id) is not None:
+            return None
+        try:
+            return self.reins.read(probe_file, self.place.root / os.fsdecode(path)) == known
+        except ModelshelfError:
+            return None  # budget: it went away or cannot be read now; who reads all of it will say so
 
     @property
-    def _is_honest(self) -> bool:
+    def is_honest(self) -> bool:
+        """Whether inode and ctime mean something, here and beside what is known."""
         return self.place.traits.is_honest and not self.is_elsewhere
 
     def _judged(
@@ -113,10 +149,19 @@ class Looker:
         absolute = self.place.root / os.fsdecode(path)
         evidence = self._evidence(fate, absolute, fingerprint, row, names)
         verdict = self.gate.judge(absolute, fingerprint, evidence)
-        if not isinstance(verdict, NotYet):
+        not_yet = verdict if isinstance(verdict, NotYet) else self._fresh(fingerprint)
+        if not_yet is None:
             return Look(fate, path, fingerprint, row)
         fate = Fate.STILL_WAITING if fate is Fate.RIPENED else fate
-        return Look(fate, path, fingerprint, row, verdict.reason, verdict.again_in_seconds)
+        return Look(fate, path, fingerprint, row, not_yet.reason, not_yet.again_in_seconds)
+
+    def _fresh(self, fingerprint: Fingerprint) -> NotYet | None:
+        """Hold a file back that could be written once more and bear the same times: that change would never be noticed."""
+        times_ns = (fingerprint.mtime_ns, fingerprint.ctime_ns) if self.is_honest else (fingerprint.mtime_ns,)
+        now = self.clock.now().timestamp()
+        ages = [age for age in (now - each / 1e9 for each in times_ns) if abs(age) < self.tick_seconds]
+        wait_seconds = _TICKS_AND_A_BIT * self.tick_seconds - min(ages, default=0.0)
+        return NotYet("changed within the last tick of its clock", wait_seconds) if ages else None
 
     def _evidence(
         self, fate: Fate, absolute: Path, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from modelshelf.domain.content import Match
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import FileGone
-from modelshelf.logs import get_log
-from modelshelf.steps.matched import keep_match
+from modelshelf.steps.matched import keep_match, note_weights_match
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from modelshelf.domain.content import Content
     from modelshelf.domain.task import Task
     from modelshelf.store.store import Store
-
-log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +70,9 @@ class MatchWeights:
     def _record_match(self, content: Content, version: ModelVersion) -> None:
         store, now = self.store, self.clock.now()
         keep_match(store, content.id, version, Match.WEIGHTS, now)
-        log.info("content_matched_by_weights", sha256=content.hashes.sha256, version_id=version.id)
-        files = store.files.of_content(content.id)
-        for file in files:
-            store.events.add("content_matched_by_weights", now, file_id=file.id)
-        store.entries.refresh([file.id for file in files])
+        file_ids = [file.id for file in store.files.of_content(content.id)]
+        note_weights_match(store, content, version.id, file_ids, now)
+        store.entries.refresh(file_ids)
 
 
 def _believed(content: Content | None, version: ModelVersion | None) -> ModelVersion | None:

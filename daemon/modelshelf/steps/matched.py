@@ -10,15 +10,20 @@ from modelshelf.civitai.lenient import as_object
 from modelshelf.civitai.payload import parse_version, slim
 from modelshelf.domain.content import Match
 from modelshelf.domain.fact import Source
+from modelshelf.logs import get_log
 from modelshelf.steps.describe import known_model, remote_facts, without_files
 from modelshelf.steps.newer_versions import note_updates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from modelshelf.domain.civitai import ModelVersion
+    from modelshelf.domain.content import Content
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.store.store import Store
+
+log = get_log(__name__)
 
 
 def keep_match(store: Store, content_id: int, version: ModelVersion, match: Match | None, now: datetime) -> None:
@@ -33,6 +38,13 @@ def keep_match(store: Store, content_id: int, version: ModelVersion, match: Matc
     store.facts.replace_of_content(content_id, Source.CIVITAI_API, facts)
     if version.model_id is not None:
         note_updates(store, version.model_id, now)
+
+
+def note_weights_match(store: Store, content: Content, version_id: int, file_ids: Sequence[int], now: datetime) -> None:
+    """Tell that files are known by their weights, another header notwithstanding."""
+    log.info("content_matched_by_weights", sha256=content.hashes.sha256, version_id=version_id)
+    for file_id in file_ids:
+        store.events.add("content_matched_by_weights", now, file_id=file_id)
 
 
 def body_to_keep(version: ModelVersion) -> JsonObject:

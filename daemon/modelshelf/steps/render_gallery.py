@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+ROTTEN = "Its bytes changed by themselves"
+
 VIDEO_SUFFIXES = (b".mp4", b".webm")
 NOT_RIGHT = {Verdict.BROKEN, Verdict.INCOMPLETE}
 
@@ -54,12 +56,14 @@ class RenderGallery:
             return 0
         target = gallery_path(place)
         drawn = 0
+        damaged = {rot.file_id for rot in self.store.rot.standing()}
 
         def cards() -> Iterator[Card]:
             nonlocal drawn
             for entry in self.store.entries.walk_folder(task.subject):
                 drawn += 1
-                yield card_of(entry, place, target)
+                card = card_of(entry, place, target)
+                yield replace(card, state=CardState.BROKEN, reason=ROTTEN) if entry.file_id in damaged else card
 
         title = html.gallery_title or readable(place.root.name)
         content = render_gallery(GalleryContent(title=title, cards=cards())).encode("utf-8")
@@ -120,6 +124,8 @@ def card_state(entry: Entry) -> CardState:
 def _reason(entry: Entry) -> str | None:
     if card_state(entry) is CardState.DANGEROUS:
         return "Loading it may run any program"
+    if entry.verdict is None:
+        return entry.waiting_reason or "metadata pending"
     return entry.waiting_reason or (entry.reason if entry.verdict in NOT_RIGHT else None)
 
 

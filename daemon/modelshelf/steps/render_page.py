@@ -19,6 +19,7 @@ from modelshelf.steps.describe import describe
 from modelshelf.steps.paging import Standing, draft_page, gallery_path, page_path, relative_link
 from modelshelf.steps.picturing import shown_pictures
 from modelshelf.steps.place import Place, awaits_its_sidecars, demand_present, present_file
+from modelshelf.steps.rescuing import rescue_lines, rescue_of
 from modelshelf.steps.stems import is_foreign, owner_of_stem, sharing_stem
 from modelshelf.steps.step import Done, Failed, Outcome, Reins, one_by_one
 
@@ -99,7 +100,15 @@ class RenderPage:
             is_looked_up=known is not None and known.looked_up_at is not None,
             belief=self._belief(known) if known is not None else Belief(),
             sites=self.sites,
+            damage=self._damage(file),
         )
+
+    def _damage(self, file: ModelFile) -> str | None:
+        rot = self.store.rot.of(file.id)
+        if rot is None:
+            return None
+        told = "; ".join(rescue_lines(rescue_of(self.store, file)))
+        return f"Its bytes changed by themselves between {rot.sound_at:%Y-%m-%d} and {rot.found_at:%Y-%m-%d}: {told}."
 
     def _belief(self, content: Content) -> Belief:
         is_pinned = content.pinned_version_id is not None and content.pinned_version_id == content.version_id

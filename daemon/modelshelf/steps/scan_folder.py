@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
-from modelshelf.domain.model_file import Fingerprint, ScanPhase
-from modelshelf.domain.task import NewTask, Priority, TaskKind
-from modelshelf.errors import FileGone, FileUnreadable, FolderOffline, ModelshelfError
+from modelshelf.domain.model_file import Fingerprint
+from modelshelf.domain.task import NewTask, Priority, TaskKind, reading_priority
+from modelshelf.errors import FileUnreadable, FolderOffline, ModelshelfError
 from modelshelf.files import is_leftover, remove_leftovers
 from modelshelf.logs import get_log
 from modelshelf.shelf.spelling import is_misspelled
@@ -18,17 +19,20 @@ from modelshelf.shelf.walk import walk
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.sidecars.names import possible_stems
 from modelshelf.steps.absence import Absences, note_offline
-from modelshelf.steps.beside import PAGE_SUFFIX, NamesBeside, by_stem, from_text, stat_if_there, stats_of
+from modelshelf.steps.arriving import TOLD_EACH, in_batches
+from modelshelf.steps.beside import PAGE_SUFFIX, NamesBeside, from_text, stat_if_there
+from modelshelf.steps.comparing import compare, look
 from modelshelf.steps.footing import check_footing, check_witness, find_footing, is_within
-from modelshelf.steps.looking import Fate, Looker
+from modelshelf.steps.looking import Looker
 from modelshelf.steps.place import place_named
+from modelshelf.steps.preflight import demand_store
 from modelshelf.steps.step import Done, Outcome, Reins, one_by_one
-from modelshelf.steps.strays import notice, notice_one, record_noticed, strays_among
-from modelshelf.steps.sweep import Away, Sweep, has_left_traces, is_described
-from modelshelf.steps.taking_note import take_note
+from modelshelf.steps.strays import notice_one, record_noticed
+from modelshelf.steps.sweep import Away, Sweep, is_described
+from modelshelf.steps.taking_note import take_arrivals, take_note
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from modelshelf.clock import Clock
@@ -41,7 +45,12 @@ if TYPE_CHECKING:
 log = get_log(__name__)
 
 FLUSH_LOOKS = 2000
-"""After so many changes they are recorded at once: a first scan of 500,000 files neither fills memory nor waits."""
+GALLERY_LINGER = timedelta(seconds=10)
+
+FLUSH_ARRIVALS = 5000
+"""After so many changes, and new files, they are recorded: a first scan of 500,000 files neither fills memory nor waits, and
+nobody else waits for more than a moment to write.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,8 @@ class ScanFolder:
             return Away(place.folder.id, str(error))
 
     def _sweep(self, task: Task, place: Place, reins: Reins) -> Sweep:
+        if not task.path:
+            demand_store(self.store, place.folder)
         footing = find_footing(self.store, place.folder, self.clock.now())
         looker = Looker(
             self.store,
@@ -127,25 +138,9 @@ class ScanFolder:
         row = self.store.files.at(sweep.place.folder.id, path)
         if status is not None and stat.S_ISREG(status.st_mode):
             directory = os.path.join(os.fsencode(sweep.place.root), os.path.dirname(path))
-            self._look(sweep, path, Fingerprint.of(status), row, NamesBeside(directory))
+            look(sweep, path, Fingerprint.of(status), row, NamesBeside(directory))
         elif row is not None and row.missing_since is None:
             sweep.gone.append(row)
-
-    def _look(
-        self, sweep: Sweep, path: bytes, fingerprint: Fingerprint, row: ModelFile | None, names: Container[bytes]
-    ) -> None:
-        try:
-            look = sweep.looker.compare(path, fingerprint, row, names)
-        except FileGone:
-            sweep.gone += [row] if row is not None and row.missing_since is None else []
-            return
-        sweep.has_life = True
-        if look.fate is not Fate.SAME:
-            sweep.looks.append(look)
-        elif row is not None and row.scan_phase is ScanPhase.INDEXED and sweep.task.priority >= Priority.DROP:
-            sweep.urgent.append(row.id)
-        elif row is not None and sweep.task.is_forced and is_described(row):
-            sweep.touched.append(row.id)
 
     def _look_at_companion(self, sweep: Sweep, status: os.stat_result | None) -> None:
         """A sidecar or preview changed: its model reads what stands beside it again, unless the change was our own."""
@@ -169,12 +164,12 @@ class ScanFolder:
             path: reason for path, reason in sweep.footing.lost.items() if is_within(path, sweep.task.path)
         }
         for listing in walk(sweep.place.root, sweep.place.intake, sweep.task.path, is_recursive=folder.is_recursive):
-            reins.check()
+            reins.advance(sweep.task, sweep.notes.total)
             if not sweep.footing.is_lost(listing.directory):
                 self._compare(sweep, listing)
-            if len(sweep.looks) >= FLUSH_LOOKS:
+            if len(sweep.looks) >= FLUSH_LOOKS or sweep.arrival_count >= FLUSH_ARRIVALS:
                 self._flush(sweep)
-            if not sweep.looks:
+            if not sweep.looks and not sweep.arrivals:
                 reins.pause()
         self._find_gone_directories(sweep)
 
@@ -185,51 +180,17 @@ class ScanFolder:
             log.warning("directory_not_read", path=readable(listing.directory), reason=str(listing.error))
             return
         self._clear(sweep.place, listing)
-        rows = self.store.files.in_directory(sweep.place.folder.id, listing.directory)
-        sweep.notes.total += len(listing.models)
-        for path, fingerprint in listing.models.items():
-            self._look(sweep, path, fingerprint, rows.get(path), listing.names)
-        self._compare_companions(sweep, listing, rows)
-        unknown = self._problems(listing)
-        sweep.unseen |= unknown
-        seen = {*listing.models, *unknown}
-        gone = [row for path, row in rows.items() if row.missing_since is None and path not in seen]
-        sweep.gone += gone
-        sweep.has_life = sweep.has_life or any(has_left_traces(row, listing.names) for row in gone)
-
-    def _problems(self, listing: Listing) -> dict[bytes, str]:
-        """Give what could not be looked at, and why: it is neither there nor gone."""
-        for problem in listing.problems:
-            log.warning("file_not_judged", path=readable(problem.path), reason=problem.reason)
-        return {problem.path: problem.reason for problem in listing.problems}
+        compare(self.store, sweep, listing)
 
     def _clear(self, place: Place, listing: Listing) -> None:
         """Remove our own unfinished files of before this daemon's start: a kill left them."""
-        if not any(is_leftover(name) for name in listing.names):
+        if not any(is_leftover(name) for name in listing.companions):
             return
         age_seconds = (self.clock.now() - self.started_at).total_seconds()
         try:
             remove_leftovers(place.root / os.fsdecode(listing.directory), older_than_seconds=age_seconds)
         except FileUnreadable as error:
             log.warning("leftover_not_removed", directory=readable(listing.directory), reason=str(error))
-
-    def _compare_companions(self, sweep: Sweep, listing: Listing, rows: dict[bytes, ModelFile]) -> None:
-        stems = frozenset(os.path.splitext(os.path.basename(path))[0] for path in listing.models)
-        groups = by_stem(listing.companions, stems)
-        directory = os.path.join(os.fsencode(sweep.place.root), listing.directory)
-        for path, row in rows.items():
-            if path not in listing.models or not is_described(row):
-                continue
-            known = from_text(row.companions)
-            names = groups.get(os.path.basename(row.stem), [])
-            there = {os.fsdecode(name): listing.companions[name] for name in names}
-            # A walk names regular files only; a link that was noticed once is asked for by its name.
-            there |= stats_of(directory, [os.fsencode(name) for name in known.keys() - there.keys()])
-            if known != there:
-                sweep.touched.append(row.id)
-        if listing.models:
-            strays = strays_among(listing.companions, (name for names in groups.values() for name in names))
-            sweep.note_strays(notice(self.store, sweep.place, listing.directory, strays, sweep.looker.reins))
 
     def _find_gone_directories(self, sweep: Sweep) -> None:
         folder_id = sweep.place.folder.id
@@ -242,15 +203,19 @@ class ScanFolder:
 
     def _flush(self, sweep: Sweep) -> None:
         """Record what was seen so far, unless it was seen on a mount that came or went meanwhile."""
-        if not sweep.looks:
+        if not sweep.looks and not sweep.arrivals:
             return
         check_footing(self.store, sweep.place.folder, sweep.footing)
         looks, sweep.looks = sweep.looks, []
         now = self.clock.now()
-        with self.store.database.transaction():
-            take_note(self.store, sweep.place, sweep.task, looks, sweep.notes, now)
-            new, sweep.notes.new = sweep.notes.new, []
-            self.store.journal.add(new, now)
+        if looks:
+            with self.store.database.transaction():
+                take_note(self.store, sweep.place, sweep.task, looks, sweep.notes, now)
+                new, sweep.notes.new = sweep.notes.new, []
+                self.store.journal.add(new, now)
+        for arrivals in in_batches(sweep.take_arrivals(), FLUSH_ARRIVALS):
+            with self.store.database.transaction():
+                take_arrivals(self.store, sweep.place, sweep.task, arrivals, sweep.notes, now)
 
     def record(self, done: Sequence[Done[Sweep | Away]]) -> list[NewTask]:
         """Record what is gone and what follows; no disk is asked here."""
@@ -270,12 +235,15 @@ class ScanFolder:
             self.store.grounds.keep(folder_id, sweep.footing.ground)
         if not task.path:
             self.store.folders.record_scan(folder_id, now)
+            if sweep.notes.added > TOLD_EACH:
+                # Each draws the gallery once it is read, which for so many takes hours or nights.
+                sweep.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, folder_id, due_at=now + GALLERY_LINGER))
             log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
         self.store.runs.count(task.run_id, **sweep.notes.counts())
         for noticed in sweep.strays:
             sweep.touched += record_noticed(self.store, sweep.place, noticed)
-        for file_id in sweep.urgent:
-            self.store.files.raise_priority(file_id, task.priority)
+        if (urgency := reading_priority(task.priority, Priority.REST)) >= Priority.DROP:
+            self.store.reading.raise_to(folder_id, task.path, urgency)
         touched = [
             NewTask(
                 TaskKind.WRITE_SIDECARS,
@@ -286,6 +254,7 @@ class ScanFolder:
             )
             for file_id in dict.fromkeys(sweep.touched)
         ]
+        self.store.runs.count(task.run_id, described=0 if task.is_forced else len(touched))
         return sweep.notes.new + touched
 
 

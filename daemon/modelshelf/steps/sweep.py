@@ -12,10 +12,11 @@ from modelshelf.steps.stems import is_foreign
 from modelshelf.steps.taking_note import Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from modelshelf.domain.model_file import ModelFile
+    from modelshelf.domain.model_file import ModelFile, Stamp
     from modelshelf.domain.task import Task
+    from modelshelf.steps.arriving import Arrivals
     from modelshelf.steps.footing import Footing
     from modelshelf.steps.looking import Look, Looker
     from modelshelf.steps.place import Place
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Sweep:
-    """What was seen, what is gone, what could not be read. `has_life`: a model was there, or what stood beside one."""
+    """What was seen, what is gone, what could not be read. `has_life`: a model was there, or what stood beside one.
+
+    `arrivals` are files that are new and whole, `looks` what was looked at one by one.
+    """
 
     task: Task
     place: Place
@@ -34,11 +38,27 @@ class Sweep:
     notes: Notes = field(default_factory=Notes)
     gone: list[ModelFile] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)
-    urgent: list[int] = field(default_factory=list)
     visited: set[bytes] = field(default_factory=set)
     unseen: dict[bytes, str] = field(default_factory=dict)
     has_life: bool = False
     strays: list[Noticed] = field(default_factory=list)
+    arrivals: list[Arrivals] = field(default_factory=list)
+
+    @property
+    def arrival_count(self) -> int:
+        """How many new files are to be recorded."""
+        return sum(len(stamps) for _, stamps in self.arrivals)
+
+    def note_arrivals(self, directory: bytes, stamps: Sequence[Stamp]) -> None:
+        """Take note of new files in one more directory."""
+        if stamps:
+            self.arrivals.append((directory, stamps))
+            self.has_life = True
+
+    def take_arrivals(self) -> list[Arrivals]:
+        """Give the new files, and hold them no longer."""
+        arrivals, self.arrivals = self.arrivals, []
+        return arrivals
 
     def note_strays(self, noticed: Noticed | None) -> None:
         """Take note of the strays of one more directory."""

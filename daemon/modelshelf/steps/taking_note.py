@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from modelshelf.domain.display import readable
 from modelshelf.domain.model_file import ScanPhase
-from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.domain.task import NewTask, Priority, TaskKind, reading_priority
 from modelshelf.logs import get_log
+from modelshelf.steps.arriving import tell_arrived, tell_noticed
 from modelshelf.steps.looking import Fate, Look
 from modelshelf.steps.stems import heirs
+from modelshelf.store.arrivals import Arrival
 from modelshelf.store.files import NewFile
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.task import Task
+    from modelshelf.steps.arriving import Arrivals
     from modelshelf.steps.place import Place
     from modelshelf.store.store import Store
 
@@ -47,6 +50,20 @@ def take_note(store: Store, place: Place, task: Task, looks: Sequence[Look], not
     writer = _Writer(store, place, task, notes, now)
     touched = [file_id for look in looks if (file_id := writer.write(look)) is not None]
     store.entries.refresh(touched)
+    probed = sum(look.fate is Fate.PROBED for look in looks)
+    if probed:
+        log.info("files_probed", folder=place.folder.id, files=probed)
+    tell_noticed(place.folder.id, [(look.path, look.fingerprint.size_bytes) for look in looks if look.fate is Fate.NEW])
+
+
+def take_arrivals(
+    store: Store, place: Place, task: Task, arrivals: Sequence[Arrivals], notes: Notes, now: datetime
+) -> None:
+    """Record new files by the directory: each stands in lists and on pages from now on, though nobody has read it."""
+    priority = reading_priority(task.priority, Priority.REST)
+    for directory, stamps in arrivals:
+        notes.added += store.arrivals.add(Arrival(place.folder.id, directory, stamps, priority, task.run_id), now)
+    tell_arrived(place.folder.id, arrivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +85,15 @@ class _Writer:
             Fate.RETURNED: self._restore,
             Fate.TOUCHED: self._read_again,
             Fate.SETTLED: self._settle,
+            Fate.PROBED: self._doubt,
         }
         return writers.get(look.fate, self._set_waiting)(look)
 
     def _priority(self, otherwise: Priority) -> int:
-        return max(self.task.priority, otherwise)
+        return reading_priority(self.task.priority, otherwise)
 
     def _add(self, look: Look) -> int:
         self.notes.added += 1
-        log.info("file_noticed", path=readable(look.path), size_bytes=look.fingerprint.size_bytes)
         return self.store.files.add(
             NewFile(
                 folder_id=self.place.folder.id,
@@ -141,6 +158,12 @@ class _Writer:
         self.store.files.reset_deep([look.row.id], self._priority(Priority.REST))
         return look.row.id
 
+    def _doubt(self, look: Look) -> None:
+        """Nothing tells of other bytes: it is enough that the file is among the next to be verified."""
+        if look.row is not None:
+            self.store.files.settle_fingerprint(look.row.id, look.fingerprint)
+            self.store.verifications.doubt(look.row.id)
+
     def _restore(self, look: Look) -> int | None:
         if look.row is None:
             return None
@@ -166,7 +189,7 @@ class _Writer:
 
     def _look_again(self, look: Look) -> None:
         due_at = self.now + timedelta(seconds=look.again_in_seconds)
-        priority = self._priority(Priority.DROP)
+        priority = Priority.DEEP if self.task.priority >= Priority.DEEP else Priority.DROP
         self.notes.new.append(
             NewTask(TaskKind.SCAN_FOLDER, self.place.folder.id, path=look.path, priority=priority, due_at=due_at)
         )

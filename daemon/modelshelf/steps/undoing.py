@@ -129,6 +129,6 @@ def _read(path: Path) -> _Present | None:
 
 
 def _is_all_ours(store: Store, path: Path) -> bool:
-    found = read_sidecar(path)
+    found = read_sidecar(path, store.standing.own_id)
     ours = store.ledger.digests_ever(os.fsencode(path))
     return found is not None and is_marked(found.content) and not without_ours(found.content, ours)

@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.civitai_server import CivitaiStandIn
+from tests.asking import civitai
 from tests.unit.steps.step_shelf import StepShelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def civitai() -> Iterator[CivitaiStandIn]:
-    with CivitaiStandIn() as stand_in:
-        yield stand_in
+__all__ = ["civitai", "shelf"]
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from modelshelf.steps.render_gallery import RenderGallery
 from modelshelf.steps.render_page import RenderPage
 from modelshelf.steps.scan_folder import ScanFolder
 from modelshelf.steps.step import Done, Failed
+from modelshelf.steps.verify_file import VerifyFile
 from modelshelf.steps.write_sidecars import WriteSidecars
 from modelshelf.store.store import Store
 from modelshelf.store.task_rows import task_from
@@ -136,6 +137,7 @@ class StepShelf:
             FetchPreviews(store, places, client, clock),
             RenderPage(store, places),
             RenderGallery(store, places),
+            VerifyFile(store, places, clock),
         )
         return {step.kind: step for step in steps}
 

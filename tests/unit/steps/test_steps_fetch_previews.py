@@ -379,7 +379,7 @@ def test_what_was_fetched_leaves_nothing_behind(known: StepShelf, civitai: Civit
 
 
 def test_what_came_whole_before_a_crash_is_in_nobody_s_way(known: StepShelf, civitai: CivitaiStandIn) -> None:
-    made = downloads.Downloads(on_their_way(known), known.client)
+    made = downloads.DownloadDirectory(on_their_way(known), known.client)
     url = image(civitai, 1)["url"]
     made.fetch(url, 1_000_000)
     (name,) = (name for name in _names_of(made, url, known))
@@ -387,7 +387,7 @@ def test_what_came_whole_before_a_crash_is_in_nobody_s_way(known: StepShelf, civ
     assert picture_suffix(made.fetch(url, 1_000_000)[:12]) == ".jpeg"
 
 
-def _names_of(made: downloads.Downloads, url: str, shelf: StepShelf) -> list[str]:
+def _names_of(made: downloads.DownloadDirectory, url: str, shelf: StepShelf) -> list[str]:
     """Give the name under which a download lies when it is whole."""
     seen: list[str] = []
 
@@ -396,7 +396,7 @@ def _names_of(made: downloads.Downloads, url: str, shelf: StepShelf) -> list[str
             seen.append(destination.name)
             destination.write_bytes(b"x")
 
-    downloads.Downloads(made.directory, Client()).fetch(url, 100)  # type: ignore[arg-type]
+    downloads.DownloadDirectory(made.directory, Client()).fetch(url, 100)  # type: ignore[arg-type]
     assert shelf.root in made.directory.parents
     return seen
 
@@ -413,7 +413,7 @@ def test_two_that_want_the_same_picture_at_once_both_get_it(known: StepShelf) ->
                 second.start()
                 second.join(0.3)
 
-    made = downloads.Downloads(on_their_way(known), Client())  # type: ignore[arg-type]
+    made = downloads.DownloadDirectory(on_their_way(known), Client())  # type: ignore[arg-type]
     second = threading.Thread(target=lambda: got.append(made.fetch("https://a.example/1.png", 100)))
     got.append(made.fetch("https://a.example/1.png", 100))
     second.join(10)
@@ -424,7 +424,7 @@ def test_what_broke_off_is_swept_up_when_it_is_old_or_too_much(
     known: StepShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = on_their_way(known)
-    made = downloads.Downloads(directory, known.client)
+    made = downloads.DownloadDirectory(directory, known.client)
     made.tidy(known.clock.now())  # where nothing is, nothing is to be done
     (directory / "a directory").mkdir(parents=True)
     now = known.clock.now().timestamp()
@@ -449,7 +449,7 @@ def test_a_directory_that_cannot_be_listed_is_a_named_error(known: StepShelf) ->
             return "downloads"
 
     with pytest.raises(FileUnreadable):
-        downloads.Downloads(Directory(), known.client).tidy(known.clock.now())  # type: ignore[arg-type]
+        downloads.DownloadDirectory(Directory(), known.client).tidy(known.clock.now())  # type: ignore[arg-type]
 
 
 def test_a_picture_that_breaks_off_is_tried_again(known: StepShelf, civitai: CivitaiStandIn) -> None:
@@ -462,7 +462,7 @@ def test_a_picture_that_breaks_off_is_tried_again(known: StepShelf, civitai: Civ
 
 
 def test_what_cannot_be_removed_is_a_named_error(known: StepShelf, civitai: CivitaiStandIn) -> None:
-    made = downloads.Downloads(on_their_way(known), known.client)
+    made = downloads.DownloadDirectory(on_their_way(known), known.client)
     url = image(civitai, 1)["url"]
     (name,) = _names_of(made, url, known)
     (made.directory / name).mkdir()

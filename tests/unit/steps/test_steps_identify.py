@@ -73,7 +73,7 @@ def test_one_dropped_file_is_asked_for_within_200_milliseconds_of_its_hash_while
     for name, data in (("model", BYTES), *((f"other {number}", builders.lora(number)) for number in range(2, 5))):
         shelf.put(f"{name}.safetensors", data)
     shelf.scan(priority=Priority.REST)
-    shelf.store.files.raise_priority(shelf.file("model.safetensors").id, Priority.DROP)
+    shelf.store.reading.raise_to("loras", b"model.safetensors", Priority.DROP)
     shelf.do(TaskKind.INSPECT_FILE, "model.safetensors")
     shelf.do(TaskKind.HASH_FILE, "model.safetensors")
     shelf.do(TaskKind.WRITE_SIDECARS, "model.safetensors")

@@ -91,7 +91,38 @@ def test_a_drop_is_more_urgent_than_a_scan_s_find(shelf: StepShelf) -> None:
     shelf.scan()
     assert [task.priority for task in shelf.tasks()] == [Priority.DROP]
     shelf.scan(priority=Priority.PERSON)
-    assert [task.priority for task in shelf.tasks()] == [Priority.PERSON]
+    assert [task.priority for task in shelf.tasks()] == [Priority.DROP]
+    shelf.scan(priority=Priority.DEEP)
+    assert [task.priority for task in shelf.tasks()] == [Priority.DEEP]
+
+
+def test_what_a_person_s_scan_finds_is_read_in_its_turn_unless_that_is_asked_for_too(shelf: StepShelf) -> None:
+    shelf.put("noted.safetensors", CONTENT)
+    shelf.scan(priority=Priority.PERSON)
+    assert priorities(shelf) == {b"noted.safetensors": Priority.REST}
+    shelf.put("new.safetensors", builders.lora(3))
+    shelf.scan(priority=Priority.DEEP)
+    assert priorities(shelf) == {b"noted.safetensors": Priority.PERSON, b"new.safetensors": Priority.PERSON}
+
+
+def test_a_drop_has_what_was_noted_at_rest_read_at_once_and_nothing_else(shelf: StepShelf) -> None:
+    shelf.put("noted.safetensors", CONTENT)
+    shelf.put("other.safetensors", builders.lora(3))
+    shelf.scan(priority=Priority.REST)
+    shelf.scan("noted.safetensors", priority=Priority.DROP)
+    assert priorities(shelf) == {b"noted.safetensors": Priority.DROP, b"other.safetensors": Priority.REST}
+
+
+def test_a_walk_tells_how_many_files_it_came_past(shelf: StepShelf) -> None:
+    for name in ("a/1.safetensors", "a/2.safetensors", "b/3.safetensors", "c/4.safetensors"):
+        shelf.put(name, builders.lora(len(name)))
+    shelf.scan()
+    assert shelf.reins.bytes_read == 3  # the last directory is told of by the end of the walk
+
+
+def priorities(shelf: StepShelf) -> dict[bytes, int]:
+    rows = shelf.store.database.rows("SELECT name, priority FROM files")
+    return {row["name"]: row["priority"] for row in rows}
 
 
 def test_an_unchanged_file_is_no_news_to_an_event(shelf: StepShelf) -> None:
@@ -180,6 +211,7 @@ def test_a_leftover_that_cannot_be_removed_stops_nothing(shelf: StepShelf, monke
 
 def test_a_first_scan_is_recorded_as_it_goes(shelf: StepShelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan_folder, "FLUSH_LOOKS", 2)
+    monkeypatch.setattr(scan_folder, "FLUSH_ARRIVALS", 2)
     for number in range(3):
         shelf.put(f"{number}/model.safetensors", builders.lora(number))
     shelf.perform(TaskKind.SCAN_FOLDER, "loras")
@@ -190,6 +222,7 @@ def test_a_folder_that_vanishes_while_it_is_walked_is_offline(
     shelf: StepShelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scan_folder, "FLUSH_LOOKS", 1)
+    monkeypatch.setattr(scan_folder, "FLUSH_ARRIVALS", 1)
     shelf.put("a/one.safetensors", CONTENT)
     shelf.scan()
     shelf.put("a/two.safetensors", builders.lora(4))
@@ -347,16 +380,15 @@ def test_a_file_that_vanishes_in_the_middle_of_a_scan_costs_nobody_else_anything
     shelf.put("a.safetensors", CONTENT)
     shelf.scan()
     for name in ("b.safetensors", "c.safetensors"):
-        shelf.put(name, CONTENT + name.encode())
+        shelf.put(name, CONTENT + name.encode(), age_seconds=60)
 
-    class VanishingGate(WholenessGate):
-        def judge(self, path: Path, fingerprint: Fingerprint, evidence: Evidence) -> Judgement:
-            if path.name == "b.safetensors":
-                path.unlink()
-                raise FileGone("gone")
-            return super().judge(path, fingerprint, evidence)
+    def probe(path: Path) -> bool:
+        if path.name == "b.safetensors":
+            path.unlink(missing_ok=True)
+            raise FileGone("gone")
+        return False
 
-    step = replace(cast("ScanFolder", shelf.steps[TaskKind.SCAN_FOLDER]), gate=VanishingGate(lambda _: False))
+    step = replace(cast("ScanFolder", shelf.steps[TaskKind.SCAN_FOLDER]), gate=WholenessGate(probe))
     shelf.steps[TaskKind.SCAN_FOLDER] = step
     shelf.scan()
     assert shelf.file("c.safetensors").missing_since is None
