@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.civitai_server import CivitaiStandIn
+from tests.asking import civitai
 from tests.faults.grounds import mounted
 from tests.faults.living_shelf import Told
 from tests.faults.offline_daemon import make_impatient
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def civitai() -> Iterator[CivitaiStandIn]:
-    """Give a stand-in for Civitai."""
-    with CivitaiStandIn() as stand_in:
-        yield stand_in
+__all__ = ["civitai", "impatient", "small_disk", "told"]
 
 
 @pytest.fixture

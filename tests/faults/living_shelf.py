@@ -14,6 +14,7 @@ from modelshelf.formats.hashes import hash_file
 from modelshelf.shelf.lease import prepare_leases
 from modelshelf.store.store import Store
 from modelshelf.watching.watch import Watch
+from modelshelf.worker.reader import ReaderHere
 from tests.idle import is_idle
 from tests.waiting import wait_until
 
@@ -31,6 +32,13 @@ store: {{directory: "{state}"}}
 offline: true
 watch: {{stability_delay: {delay}}}
 """
+
+
+class HouseReadingHere(House):
+    """Reads all that it reads in this process, where a test can see it."""
+
+    def _new_reader(self) -> ReaderHere:
+        return ReaderHere()
 
 
 class Told:
@@ -59,7 +67,7 @@ class LivingShelf:
         path = root / "modelshelf.yaml"
         path.write_text(CONFIG.format(models=self.models, state=root / "state", watch=watch, delay=delay))
         self.store = Store.open(root / "state" / "modelshelf.db")
-        self.house = House(load_config(path, {"HOME": str(root)}), self.store)
+        self.house = HouseReadingHere(load_config(path, {"HOME": str(root)}), self.store)
         self.hashed: list[str] = []
         self.doubts: list[str] = []
         self._on_sigio = signal.getsignal(signal.SIGIO)

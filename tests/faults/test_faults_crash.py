@@ -152,8 +152,14 @@ def drop_giant(daemon: DaemonProcess) -> Path:
 
 
 def read_bytes(daemon: DaemonProcess) -> int:
-    """Give how much the daemon has read since it was started."""
-    fields = Path(f"/proc/{daemon.pid}/io").read_text().split()
+    """Give how much the daemon, or who reads for it, has read since it was started."""
+    tasks = Path(f"/proc/{daemon.pid}/task").glob("*/children")
+    readers = [int(pid) for path in tasks for pid in path.read_text().split()]
+    return sum(_read_bytes(pid) for pid in [daemon.pid, *readers])
+
+
+def _read_bytes(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/io").read_text().split()
     return int(fields[fields.index("rchar:") + 1])
 
 

@@ -17,12 +17,13 @@ import pytest
 from tests import builders
 from tests.acceptance.process import DaemonProcess
 from tests.acceptance.shelf import introduce, is_described
-from tests.fakes.civitai_server import CivitaiStandIn
 from tests.faults.grounds import mounted
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fakes.civitai_server import CivitaiStandIn
 
 pytestmark = pytest.mark.acceptance
 
@@ -50,12 +51,6 @@ class ShellDaemon(DaemonProcess):
         )
         self._process = process
         wait_until(lambda: (self.state / "poke.sock").exists() or process.poll() is not None)
-
-
-@pytest.fixture
-def civitai() -> Iterator[CivitaiStandIn]:
-    with CivitaiStandIn() as stand_in:
-        yield stand_in
 
 
 @pytest.fixture

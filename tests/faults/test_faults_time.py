@@ -13,10 +13,12 @@ import pytest
 from modelshelf.clock import SystemClock
 from modelshelf.config import load_config
 from modelshelf.daemon import House
+from modelshelf.domain.job import Appointment, Deed, JobKind
 from modelshelf.domain.model_file import ScanPhase
 from modelshelf.domain.task import NewTask, Priority, TaskKind
-from modelshelf.scheduling import Appointment, Calendar, CalendarSettings, begin_run
+from modelshelf.scheduling import Calendar, CalendarSettings, trigger_of
 from modelshelf.shelf.lease import prepare_leases
+from modelshelf.steps.beginning import begin_run
 from tests import builders
 from tests.idle import is_idle
 from tests.unit.steps.step_shelf import StepShelf, introduce
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from tests.fakes.civitai_server import CivitaiStandIn
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SCAN = (Deed(JobKind.SCAN_PATHS, ("loras",)),)
 CONFIG = """
 input_paths: {{shelf: {{path: {0}/models, type: LORA}}}}
 store: {{directory: {0}/state}}
@@ -131,7 +134,7 @@ def test_an_hourly_job_goes_by_real_time_in_the_night_when_clocks_change(tmp_pat
 
 def test_a_last_run_that_a_wrong_clock_put_into_the_future_holds_up_nothing(shelf: StepShelf) -> None:
     """F53."""
-    nightly = Appointment("nightly", ("loras",), "0 2 * * *", None)
+    nightly = Appointment("nightly", SCAN, "0 2 * * *")
     shelf.store.runs.start("nightly", shelf.clock.now() + 365 * DAY)
     calendar = Calendar(shelf.store, shelf.places, shelf.clock, lambda: None, CalendarSettings("UTC"))
     calendar._begin(nightly)
@@ -143,14 +146,15 @@ def runs_per_day(tmp_path: Path, zone_name: str, cron: str, night: datetime) -> 
     zone = ZoneInfo(zone_name)
     shelf = StepShelf(tmp_path)
     calendar = Calendar(shelf.store, shelf.places, shelf.clock, lambda: None, CalendarSettings(zone_name))
-    appointment = Appointment("nightly", ("loras",), cron, None)
-    trigger = appointment.trigger(zone)
+    appointment = Appointment("nightly", SCAN, cron)
+    trigger = trigger_of(appointment, zone)
     begin = (night - 2 * DAY).replace(tzinfo=zone)
     shelf.clock._start = begin.astimezone(UTC)
     due_at = trigger.get_next_fire_time(None, begin)
     while due_at.replace(tzinfo=None) < (night + 3 * DAY).replace(tzinfo=None):
         shelf.clock._elapsed_seconds = (due_at.astimezone(UTC) - begin.astimezone(UTC)).total_seconds()
         calendar._begin(appointment)
+        shelf.drain()
         due_at = trigger.get_next_fire_time(due_at, due_at)
     days = Counter(str(run.started_at.astimezone(zone).date()) for run in shelf.store.runs.latest(1000))
     shelf.close()
@@ -159,7 +163,7 @@ def runs_per_day(tmp_path: Path, zone_name: str, cron: str, night: datetime) -> 
 
 def test_after_days_of_sleep_a_job_is_caught_up_once(shelf: StepShelf) -> None:
     """F55."""
-    nightly = Appointment("nightly", ("loras",), "0 2 * * *", None)
+    nightly = Appointment("nightly", SCAN, "0 2 * * *")
     begin_run(shelf.store, nightly, shelf.clock, Priority.CHANGED)
     shelf.drain()
     shelf.clock.advance((5 * DAY).total_seconds())
@@ -185,7 +189,7 @@ def test_what_came_due_while_the_machine_slept_is_done_when_it_wakes(
 
 def test_a_job_that_takes_longer_than_its_period_is_never_two_scans_of_one_folder(shelf: StepShelf) -> None:
     """F57."""
-    often = Appointment("often", ("loras",), None, timedelta(minutes=1))
+    often = Appointment("often", SCAN, interval=timedelta(minutes=1))
     for _ in range(3):
         begin_run(shelf.store, often, shelf.clock, Priority.CHANGED)
         shelf.clock.advance(60)

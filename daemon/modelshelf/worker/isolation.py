@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from modelshelf.domain.display import readable
 from modelshelf.errors import ModelshelfError, ReaderDied, ReaderLost
@@ -43,6 +43,9 @@ class Limits:
     cpu_seconds: int | None = None
     seconds: float | None = None
 
+
+WIDE = Limits()
+"""For reading a file."""
 
 NARROW = Limits(memory_bytes=1024**3, cpu_seconds=60, seconds=300.0)
 """For what is not needed for anything else: a torch file's pickles take a fifth of a second and 30 MB."""
@@ -81,10 +84,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the function gave, or the error of ours that it raised."""
+    """What the function gave, or the error of ours that it raised; `done_bytes` where it told how far it had come."""
 
     value: Any = None
     error: ModelshelfError | None = None
+    done_bytes: int = 0
 
 
 def read_apart(
@@ -92,7 +96,7 @@ def read_apart(
     args: tuple[Any, ...],
     options: dict[str, Any],
     check: Callable[[], None],
-    limits: Limits = Limits(),
+    limits: Limits = WIDE,
 ) -> Any:
     """Give what `function` gives, called in a child; raises what it raises.
 
@@ -104,19 +108,20 @@ def read_apart(
     on_progress = options.get("on_progress")
     plain = {name: value for name, value in options.items() if name != "on_progress"}
     cpu_seconds = limits.cpu_seconds or allowed_seconds(*args)
-    child = _start()
+    child = start_child(__name__)
     try:
-        _send(child.stdin, Call(function, args, plain, on_progress is not None, cpu_seconds, limits.memory_bytes))
-        answer = _Listener(child, _Watchful(check, limits.seconds), on_progress).listen()
+        send(child.stdin, Call(function, args, plain, on_progress is not None, cpu_seconds, limits.memory_bytes))
+        answer = _heard_out(child, _Watchful(check, limits.seconds), on_progress)
     finally:
-        _end(child)
+        end_child(child)
     if answer.error is not None:
         raise answer.error
     return answer.value
 
 
-def _start() -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()", str(os.getpid())]
+def start_child(module: str) -> subprocess.Popen[bytes]:
+    """Start a process that calls the `serve` of one of our modules; ReaderLost where that cannot be done."""
+    command = [sys.executable, "-P", "-c", f"from {module} import serve; serve()", str(os.getpid())]
     try:
         return subprocess.Popen(  # noqa: S603 -- our own module, by our own interpreter
             command,
@@ -139,7 +144,8 @@ def allowed_seconds(subject: object = None, *_: object) -> int:
     return CPU_SECONDS + size_bytes // BYTES_PER_CPU_SECOND
 
 
-def _send(pipe: IO[bytes] | None, message: object) -> None:
+def send(pipe: IO[bytes] | None, message: object) -> None:
+    """Tell the other side; one that has gone hears nothing, and is found to be gone where its answer is awaited."""
     content = pickle.dumps(message)
     with suppress(BrokenPipeError):
         if pipe is not None:
@@ -147,7 +153,7 @@ def _send(pipe: IO[bytes] | None, message: object) -> None:
             pipe.flush()
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def end_child(child: subprocess.Popen[bytes]) -> None:
     """Leave no child behind, but wait for none that a dead mount holds: it ends when that answers."""
     child.kill()
     for pipe in (child.stdin, child.stdout, child.stderr):
@@ -171,48 +177,72 @@ class _Watchful:
             raise ReaderDied(f"the process that read it was ended: it took more than {self._seconds:g} seconds")
 
 
-class _Listener:
-    """Hears a child out: what it tells, what it complains of, and how it ends."""
+def _heard_out(
+    child: subprocess.Popen[bytes], check: Callable[[], None], on_progress: Callable[[int], None] | None
+) -> Answer:
+    """Give the child's answer; ReaderDied or ReaderLost where it ends without one."""
+    has_begun = False
+    with Ears(child, LAST_WORDS_BYTES) as ears:
+        while not ears.is_deaf:
+            heard = ears.hear(CHECK_SECONDS)
+            has_begun = has_begun or bool(heard)
+            found = _first_answer(heard, on_progress)
+            if found is not None:
+                return found
+            check()
+        raise ears.death(has_begun=has_begun)
 
-    def __init__(
-        self, child: subprocess.Popen[bytes], check: Callable[[], None], on_progress: Callable[[int], None] | None
-    ) -> None:
+
+def _first_answer(heard: list[Answer | Progress], on_progress: Callable[[int], None] | None) -> Answer | None:
+    for message in heard:
+        if isinstance(message, Answer):
+            return message
+        if on_progress is not None and message.done_bytes:
+            on_progress(message.done_bytes)
+    return None
+
+
+class Ears:
+    """Hears a child: what it tells, what it complains of (the last `kept_bytes` of it), and how it ends."""
+
+    def __init__(self, child: subprocess.Popen[bytes], kept_bytes: int) -> None:
+        self.complaint = b""
         self._child = child
-        self._check = check
-        self._on_progress = on_progress
-        self._has_begun = False
-        self._answer: Answer | None = None
+        self._kept_bytes = kept_bytes
         self._told = bytearray()
-        self._complaint = b""
+        self._ears = selectors.DefaultSelector()
+        for pipe, hear in ((child.stdout, self._told.extend), (child.stderr, self._hear_complaint)):
+            if pipe is not None:
+                self._ears.register(pipe, selectors.EVENT_READ, hear)
 
-    def listen(self) -> Answer:
-        """Give the child's answer; ReaderDied or ReaderLost where it ends without one."""
-        with selectors.DefaultSelector() as ears:
-            for pipe, heard in ((self._child.stdout, self._hear), (self._child.stderr, self._hear_complaint)):
-                if pipe is not None:
-                    ears.register(pipe, selectors.EVENT_READ, heard)
-            while self._answer is None and ears.get_map():
-                self._listen_once(ears)
-                self._check()
-        if self._answer is None:
-            raise self._death()
-        return self._answer
+    def __enter__(self) -> Self:
+        """Listen."""
+        return self
 
-    def _listen_once(self, ears: selectors.BaseSelector) -> None:
-        for key, _ in ears.select(CHECK_SECONDS):
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._ears.close()
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing more will come: the child has ended, or closed its mouth."""
+        return not self._ears.get_map()
+
+    def hear(self, seconds: float) -> list[Answer | Progress]:
+        """Give what the child tells; waits for that at most so long."""
+        for key, _ in self._ears.select(seconds):
             content = os.read(key.fd, READ_BYTES)
             key.data(content)
             if not content:
-                ears.unregister(key.fileobj)
-
-    def _hear(self, content: bytes) -> None:
-        self._told += content
+                self._ears.unregister(key.fileobj)
+        messages: list[Answer | Progress] = []
         while (message := self._next_message()) is not None:
-            self._has_begun = True
-            if isinstance(message, Answer):
-                self._answer = message
-            elif self._on_progress is not None and message.done_bytes:
-                self._on_progress(message.done_bytes)
+            messages.append(message)
+        return messages
 
     def _next_message(self) -> Answer | Progress | None:
         end = _LENGTH_BYTES + int.from_bytes(self._told[:_LENGTH_BYTES])
@@ -223,40 +253,58 @@ class _Listener:
         return message
 
     def _hear_complaint(self, content: bytes) -> None:
-        self._complaint = (self._complaint + content)[-LAST_WORDS_BYTES:]
+        self.complaint = (self.complaint + content)[-self._kept_bytes :]
 
-    def _death(self) -> ReaderDied | ReaderLost:
+    def death(self, *, has_begun: bool) -> ReaderDied | ReaderLost:
+        """Give how the child ended, as the error that it is: `has_begun` tells whether it had anything in hand."""
         self._child.kill()  # it has closed its ears and mouth: how it ends is settled by now
         status = self._child.wait()
         manner = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-        lines = [readable(line) for line in self._complaint.splitlines() if line.strip()]
+        lines = [readable(line) for line in self.complaint[-LAST_WORDS_BYTES:].splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith("Fatal Python error")]
         words = [*fatal, *lines[-1:], "none"][0]
-        if not self._has_begun or -status in FROM_OUTSIDE:
+        if not has_begun or -status in FROM_OUTSIDE:
             return ReaderLost(f"the process that was to read it was ended: {manner}; its last words: {words}")
         return ReaderDied(f"the process that read it, and nothing else, died: {manner}; its last words: {words}")
 
 
 def serve() -> None:
     """Be the child: take one call, answer it, end."""
+    told = set_up()
+    call = receive()
+    if not isinstance(call, Call):
+        return
+    _limit(resource.RLIMIT_AS, call.memory_bytes)
+    _limit(resource.RLIMIT_CPU, call.cpu_seconds, call.cpu_seconds + 1)
+    send(told, Progress(0))
+    send(told, answer(call, lambda done_bytes: send(told, Progress(done_bytes))))
+
+
+def set_up() -> IO[bytes]:
+    """Bind this process to its parent; gives where to tell that one. What is printed here is a complaint."""
     _bind_to(int(sys.argv[1]))
     faulthandler.enable()
     told = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     _limit(resource.RLIMIT_CORE, 0)
+    return told
+
+
+def receive() -> object:
+    """Give what the parent tells next; None where it has nothing more to tell."""
     length = int.from_bytes(sys.stdin.buffer.read(_LENGTH_BYTES))
-    call: Call = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301 -- from our own parent
-    _limit(resource.RLIMIT_AS, call.memory_bytes)
-    _limit(resource.RLIMIT_CPU, call.cpu_seconds, call.cpu_seconds + 1)
-    _send(told, Progress(0))
+    return pickle.loads(sys.stdin.buffer.read(length)) if length else None  # noqa: S301 -- from our own parent
+
+
+def answer(call: Call, on_progress: Callable[[int], None]) -> Answer:
+    """Do what was called for. What is no error of ours ends the process, and its last words tell of it."""
     options = dict(call.options)
     if call.is_progress_told:
-        options["on_progress"] = lambda done_bytes: _send(told, Progress(done_bytes))
+        options["on_progress"] = on_progress
     try:
-        answer = Answer(call.function(*call.args, **options))
+        return Answer(call.function(*call.args, **options))
     except ModelshelfError as error:
-        answer = Answer(error=error)
-    _send(told, answer)
+        return Answer(error=error)
 
 
 def _bind_to(parent: int) -> None:

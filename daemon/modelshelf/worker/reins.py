@@ -28,6 +28,7 @@ class WorkerReins:
         self._hall = hall
         self._is_apart = is_apart
         self.heard_at = hall.clock.monotonic()
+        self.is_resting = False
 
     def check(self) -> None:
         """Raise `Interrupted` if the work in hand must be given back now; whoever asks lives."""
@@ -44,8 +45,10 @@ class WorkerReins:
         self.check()
 
     def advance(self, task: Task, done_bytes: int) -> None:
-        """Note how far a long read has come."""
+        """Note how far a long read has come; `Interrupted` too where it is not wanted any more."""
         self.check()
+        if task.id in self._hall.unwanted:
+            raise Interrupted
         self._hall.in_hand[task.id] = (task, done_bytes)
 
     def read(self, function: Callable[P, Found], *args: P.args, **options: P.kwargs) -> Found:

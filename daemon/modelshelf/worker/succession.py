@@ -19,8 +19,12 @@ GALLERY_LINGER_SECONDS = 1.0
 CARDS_PER_SECOND = 2000
 """A gallery waits a moment for its neighbours, and longer the more cards must be drawn again."""
 
+UNASKED_GALLERY_LINGER_SECONDS = 10.0
+UNASKED_CARDS_PER_SECOND = 50
+LONGEST_GALLERY_LINGER_SECONDS = 300.0
+"""One that nobody waits for: so that drawing it over and over takes about a hundredth of the time."""
+
 LINGER_SECONDS: dict[TaskKind | tuple[TaskKind, TaskKind], float] = {
-    TaskKind.RENDER_GALLERY: 300.0,
     TaskKind.RENDER_PAGE: 60.0,
     (TaskKind.IDENTIFY_CONTENT, TaskKind.WRITE_SIDECARS): 30.0,
 }
@@ -53,11 +57,16 @@ def _due_at(store: Store, after: TaskKind, task: NewTask, now: datetime) -> date
 
 
 def _linger_seconds(store: Store, after: TaskKind, task: NewTask) -> float:
-    if task.priority < Priority.DROP:
-        return LINGER_SECONDS.get((after, task.kind), LINGER_SECONDS.get(task.kind, 0.0))
+    is_unasked = task.priority < Priority.DROP
     if task.kind is TaskKind.RENDER_GALLERY:
-        return GALLERY_LINGER_SECONDS + store.folders.state(task.subject).file_count / CARDS_PER_SECOND
-    return 0.0
+        return _gallery_linger_seconds(store.folders.state(task.subject).file_count, is_unasked=is_unasked)
+    return LINGER_SECONDS.get((after, task.kind), LINGER_SECONDS.get(task.kind, 0.0)) if is_unasked else 0.0
+
+
+def _gallery_linger_seconds(cards: int, *, is_unasked: bool) -> float:
+    if is_unasked:
+        return min(UNASKED_GALLERY_LINGER_SECONDS + cards / UNASKED_CARDS_PER_SECOND, LONGEST_GALLERY_LINGER_SECONDS)
+    return GALLERY_LINGER_SECONDS + cards / CARDS_PER_SECOND
 
 
 def _follow(task: Task, kind: TaskKind, subject: str) -> NewTask:

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, Subject, TaskKind
-from modelshelf.errors import FileChanged, ModelshelfError, StoreError, TransientError, WorkStopped
+from modelshelf.errors import FileChanged, ModelshelfError, ReaderDied, StoreError, TransientError, WorkStopped
 from modelshelf.files import directories_synced_once
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Done, Failed, Interrupted
 from modelshelf.store.suspects import CRASHES_UNTIL_ALONE
+from modelshelf.worker.bulk import DiskBulk
+from modelshelf.worker.bulk_reins import BulkReins
 from modelshelf.worker.lanes import NO_DEVICE
 from modelshelf.worker.reins import ReadingReins, ScanReins, WorkerReins
 from modelshelf.worker.retry import Forget, GiveUp, RetryAt, decide
+from modelshelf.worker.run_ends import AWAITED, end_runs
 from modelshelf.worker.succession import successors
 
 if TYPE_CHECKING:
@@ -35,8 +38,11 @@ log = get_log(__name__)
 DERIVED_FROM_FILES = {TaskKind.INSPECT_FILE, TaskKind.HASH_FILE}
 LOOK_FIRST = timedelta(seconds=2)
 
-Place: TypeAlias = tuple[Lane, str, int]
+Post: TypeAlias = tuple[Lane, str, int]
 """The lane and the device a worker is there for, and which one of those for both it is."""
+
+READER_KEPT_SECONDS = 2.0
+"""So long a reader without work is kept: to start one costs a tenth of a second."""
 
 PAUSE_SECONDS = 5.0
 """After the journal refused to take a result (full or locked disk), or a step broke in a way nobody foresaw."""
@@ -50,10 +56,12 @@ class Worker(threading.Thread):
         super().__init__(name="-".join(filter(None, parts)), daemon=True)
         self.lane = lane
         self.device = device
-        self.place: Place = (lane, device, number)
+        self.post: Post = (lane, device, number)
         self.is_dismissed = False
         self._hall = hall
         self._reins: WorkerReins | None = None
+        is_reader = lane is Lane.DISK
+        self._bulk = DiskBulk(hall, device, self._work_off, lambda: self.is_dismissed) if is_reader else None
 
     def dismiss(self) -> None:
         """Let it end when it has put down what it holds."""
@@ -63,43 +71,68 @@ class Worker(threading.Thread):
     def silent_seconds(self) -> float:
         """Tell for how long the step in hand has given no sign of life; 0 for a worker at rest."""
         reins = self._reins
-        return 0.0 if reins is None else self._hall.clock.monotonic() - reins.heard_at
+        return 0.0 if reins is None or reins.is_resting else self._hall.clock.monotonic() - reins.heard_at
 
     def run(self) -> None:
         """Work until the hall closes. A journal that cannot be trusted ends the daemon; nothing else does."""
-        while not (self._hall.stopping.is_set() or self.is_dismissed):
-            heard = self._hall.bell.rings
-            try:
-                if not self.turn():
-                    self._hall.bell.wait(heard, self._idle_seconds())
-            except TransientError as error:
-                log.warning("journal_not_written", reason=str(error))
-                self._pause()
-            except StoreError as error:
-                if not self._hall.closed.is_set():
-                    self._hall.on_fatal(error)
-                return
-            except Exception:
-                log.exception("worker_stumbled", lane=self.lane)
-                self._pause()
+        try:
+            while not (self._hall.stopping.is_set() or self.is_dismissed):
+                self._take_turn()
+        except StoreError as error:
+            if not self._hall.closed.is_set():
+                self._hall.on_fatal(error)
+        finally:
+            if self._bulk is not None:
+                self._bulk.close()
+
+    def _take_turn(self) -> None:
+        heard = self._hall.bell.rings
+        try:
+            if not self.turn():
+                self._rest(heard)
+        except TransientError as error:
+            log.warning("journal_not_written", reason=str(error))
+            self._pause()
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("worker_stumbled", lane=self.lane)
+            self._pause()
+
+    def _rest(self, heard: int) -> None:
+        """Sleep until there is something to do; a reader who has nothing to do for a moment is let go first."""
+        bell, seconds = self._hall.bell, self._idle_seconds()
+        is_long = seconds is None or seconds > READER_KEPT_SECONDS
+        if self._bulk is None or not self._bulk.is_reading or not is_long:
+            bell.wait(heard, seconds)
+            return
+        bell.wait(heard, READER_KEPT_SECONDS)
+        if bell.rings == heard:
+            self._bulk.close()
 
     def _pause(self) -> None:
         self._hall.stopping.wait(PAUSE_SECONDS)
 
     def turn(self) -> bool:
-        """Claim and work off one batch; False if nothing was due."""
+        """Claim and work off one batch, or one chunk; False if nothing was due."""
         now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
         journal = self._hall.store.journal
-        if self._work_off(journal.claim(self.lane, now, folder_ids)):
+        if self._bulk is not None:
+            urgent = journal.claim(self.lane, now, folder_ids, least=Priority.DROP)
+            if self._work_off(urgent) or self._bulk.turn(now, folder_ids):
+                return True
+        if self._work_off(journal.claim(self.lane, now, folder_ids, held=folder_ids)):
             return True
         return self.lane is Lane.DESK and journal.end_lingering(now, folder_ids, is_offline=self._hall.is_offline)
 
     def _idle_seconds(self) -> float | None:
-        folder_ids = self._hall.lanes.folders_on(self.device)
-        due_at = self._hall.store.journal.next_due_at(self.lane, folder_ids)
-        if due_at is None:
-            return None
-        return max(0.05, (due_at - self._hall.clock.now()).total_seconds())
+        now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
+        due_at = self._hall.store.journal.next_due_at(self.lane, folder_ids, held=folder_ids)
+        seconds = [] if due_at is None else [(due_at - now).total_seconds()]
+        bulk_seconds = None if self._bulk is None else self._bulk.idle_seconds(now, folder_ids)
+        if bulk_seconds is not None:
+            seconds.append(bulk_seconds)
+        return max(0.05, min(seconds)) if seconds else None
 
     def _work_off(self, tasks: list[Task]) -> bool:
         if not tasks:
@@ -112,6 +145,8 @@ class Worker(threading.Thread):
         try:
             reached = self._attempt(step, tasks)
             self._release([task for task in tasks if task.id not in reached])
+            if step.kind in AWAITED:
+                end_runs(self._hall)
         except Interrupted:
             return False  # budget: the hall is closed, and has given back what was in hand itself
         except Exception:
@@ -124,9 +159,12 @@ class Worker(threading.Thread):
 
     def _put_down(self, tasks: Sequence[Task]) -> None:
         """Have the tasks in hand no more; a hall that is closed still has to give them back."""
+        if any(task.priority >= Priority.DROP for task in tasks):
+            self._hall.lull.end(self._hall.clock.monotonic())
         for task in tasks:
             if not self._hall.closed.is_set():
                 self._hall.in_hand.pop(task.id, None)
+                self._hall.unwanted.discard(task.id)
 
     def _release(self, tasks: Sequence[Task]) -> None:
         if tasks:
@@ -169,12 +207,13 @@ class Worker(threading.Thread):
         is_scan = step.kind is TaskKind.SCAN_FOLDER and self._reins is None  # not one that a scan lets by
         if is_scan:
             self._hall.stopped_scans.clear()  # said of a scan that had ended by then
-        reins_before, self._reins = self._reins, self._reins_for(tasks[0])
+        reins_before, reins = self._reins, self._reins_for(tasks[0])
+        self._reins = reins
         started = time.monotonic()
         outcomes: list[Outcome[Any]] = []
         try:
             with directories_synced_once():
-                outcomes = step.perform(tasks, self._reins)
+                outcomes = step.perform(tasks, reins)
         except Interrupted:
             log.info("work_given_back", kind=step.kind, tasks=len(tasks))
         except ModelshelfError as error:
@@ -182,6 +221,8 @@ class Worker(threading.Thread):
         finally:
             self._reins = reins_before
             log.debug("batch_performed", kind=step.kind, tasks=len(tasks), seconds=round(time.monotonic() - started, 4))
+        if self._bulk is not None and isinstance(reins, BulkReins):
+            outcomes = self._bulk.sifted(outcomes)
         if self._hall.stopping.is_set():
             return [outcome for outcome in outcomes if not _is_for_later(outcome)]
         if is_scan and self._hall.stopped_scans.is_set():
@@ -190,6 +231,8 @@ class Worker(threading.Thread):
 
     def _reins_for(self, task: Task) -> WorkerReins:
         is_apart = task.crashes >= CRASHES_UNTIL_ALONE
+        if self._bulk is not None and task.priority < Priority.DROP and not is_apart:
+            return BulkReins(self._hall, self._bulk)
         if self.lane is Lane.DISK:
             return ReadingReins(self._hall, self._let_reading_by, is_apart=is_apart)
         if task.kind is TaskKind.SCAN_FOLDER and self._reins is None:
@@ -236,15 +279,6 @@ class Worker(threading.Thread):
             alike = Counter(id(each.error) for each in failed)
             for each in failed:
                 self._record_failure(each, chance, alike.pop(id(each.error), 0))
-            if any(outcome.task.kind is TaskKind.SCAN_FOLDER and outcome.task.run_id for outcome in outcomes):
-                self._end_runs()
-
-    def _end_runs(self) -> None:
-        store, now = self._hall.store, self._hall.clock.now()
-        for run in store.runs.end_idle(now):
-            if run.job_name is not None:
-                log.info("job_ended", job=run.job_name, run=run.id)
-                store.events.add("job_ended", now, details={"job": run.job_name, "run": run.id})
 
     def _record_failure(self, failed: Failed, chance: float, alike: int) -> None:
         """Write down what follows; one error that so many tasks of the batch are `alike` in is told once, then with 0."""
@@ -258,7 +292,7 @@ class Worker(threading.Thread):
                 self._forget(task)
                 log.info("task_forgotten", kind=task.kind, subject=task.subject, reason=str(error))
             case GiveUp(reason):
-                journal.fail(task, reason, kind, now)
+                journal.fail(task, reason, kind, now, is_suspect=isinstance(error, ReaderDied))
                 self._hall.store.runs.count(task.run_id, errors=1)
                 log.error("task_given_up", kind=task.kind, subject=task.subject, reason=reason)
             case RetryAt(due_at):

@@ -66,9 +66,11 @@ def notice(shelf: StepShelf, name: str, size_bytes: int, priority: Priority = Pr
     shelf.store.database.execute("UPDATE files SET is_inspected = 1 WHERE id = ?", (file_id,))
 
 
-def read_giant(shelf: StepShelf, within: Callable[[Task, Reins], None]) -> list[str]:
+def read_giant(
+    shelf: StepShelf, within: Callable[[Task, Reins], None], priority: Priority = Priority.REST
+) -> list[str]:
     """Let a worker read a giant, and `within` happen meanwhile; gives what was read, as it was finished."""
-    notice(shelf, "giant.pt", 4000 * MEGABYTE)
+    notice(shelf, "giant.pt", 4000 * MEGABYTE, priority)
     step = shelf.steps[TaskKind.HASH_FILE] = SlowStep(shelf, within)
     assert Worker(Lane.DISK, shelf.hall, TRAITS.id).turn()
     return step.read
@@ -90,11 +92,11 @@ def test_a_drop_is_read_while_a_giant_pauses(shelf: StepShelf) -> None:
 @pytest.mark.parametrize(
     ("size_bytes", "priority", "is_ahead"),
     [
-        (3999, Priority.DROP, True),
-        (4000, Priority.DROP, False),
-        (499, Priority.REST, True),
-        (500, Priority.REST, False),
-        (1, Priority.VERIFY, False),
+        (3999, Priority.PERSON, True),
+        (4000, Priority.PERSON, False),
+        (499, Priority.DROP, True),
+        (500, Priority.DROP, False),
+        (1, Priority.REST, False),
     ],
 )
 def test_only_what_is_more_urgent_and_smaller_than_the_rest_or_as_urgent_and_far_smaller_goes_ahead(
@@ -104,7 +106,7 @@ def test_only_what_is_more_urgent_and_smaller_than_the_rest_or_as_urgent_and_far
         notice(shelf, "other.pt", size_bytes * MEGABYTE, priority)
         reins.advance(task, MEGABYTE)
 
-    assert ("other.pt" in read_giant(shelf, drop)) is is_ahead
+    assert ("other.pt" in read_giant(shelf, drop, Priority.DROP)) is is_ahead
     shelf.drain()
     assert not shelf.tasks()
 

@@ -8,6 +8,7 @@ import pytest
 from modelshelf.domain.task import ORDER, Lane, NewTask, TaskKind
 from modelshelf.steps.step import Done
 from modelshelf.worker import staff as room
+from modelshelf.worker.slots import FAST_BYTES_PER_SECOND
 from modelshelf.worker.staff import Staff
 from tests import builders
 from tests.unit.steps.step_shelf import TRAITS
@@ -156,3 +157,24 @@ def test_a_device_is_silent_while_a_worker_of_it_gives_no_sign_of_life(shelf: St
     assert employer.staff.silent_devices() == {TRAITS.id}
     step.answers.set()
     wait_until(lambda: not employer.staff.silent_devices())
+
+
+def test_a_fast_disk_gets_one_reader_more_as_soon_as_that_is_known(shelf: StepShelf, employer: Employer) -> None:
+    shelf.hall.speeds._most = 2
+    employer.staff.renew()
+    shelf.hall.speeds.begin(TRAITS.id)
+    shelf.hall.speeds.note(TRAITS.id, 2 * FAST_BYTES_PER_SECOND, 2.0)
+    assert [name for name in employer.names() if "disk" in name] == ["worker-disk-8:1", "worker-disk-8:1-2"]
+    (second,) = [worker for worker in employer.staff.workers if worker.name.endswith("disk-8:1-2")]
+    shelf.hall.speeds.begin(TRAITS.id)
+    shelf.hall.speeds.note(TRAITS.id, FAST_BYTES_PER_SECOND, 2.0)
+    assert second.is_dismissed
+    wait_until(lambda: not second.is_alive())
+
+
+def test_nobody_is_hired_while_the_house_closes(shelf: StepShelf, employer: Employer) -> None:
+    shelf.hall.speeds._most = 2
+    shelf.hall.stopping.set()
+    shelf.hall.speeds.begin(TRAITS.id)
+    shelf.hall.speeds.note(TRAITS.id, 2 * FAST_BYTES_PER_SECOND, 2.0)
+    assert employer.names() == []

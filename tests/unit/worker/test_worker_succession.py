@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.worker.succession import successors
 from tests import builders
@@ -77,7 +79,7 @@ def test_what_nobody_waits_for_lingers_for_what_may_change_it_again(shelf: StepS
 
     for after, subject, kind, seconds in (
         (TaskKind.WRITE_SIDECARS, 1, TaskKind.RENDER_PAGE, 60),
-        (TaskKind.RENDER_PAGE, 1, TaskKind.RENDER_GALLERY, 300),
+        (TaskKind.RENDER_PAGE, 1, TaskKind.RENDER_GALLERY, 10 + 1 / 50),
         (TaskKind.IDENTIFY_CONTENT, content_id, TaskKind.WRITE_SIDECARS, 30),
     ):
         assert lingers(after, subject, kind, Priority.CHANGED) == timedelta(seconds=seconds)
@@ -87,6 +89,25 @@ def test_what_nobody_waits_for_lingers_for_what_may_change_it_again(shelf: StepS
     ):
         assert lingers(after, subject, kind, Priority.DROP) is None
     assert lingers(TaskKind.ENRICH_MODEL, 77, TaskKind.WRITE_SIDECARS, Priority.REST) is None
+
+
+@pytest.mark.parametrize(
+    ("cards", "priority", "seconds"),
+    [
+        (0, Priority.REST, 10),
+        (500, Priority.REST, 20),
+        (14_500, Priority.CHANGED, 300),
+        (500_000, Priority.REST, 300),
+        (0, Priority.DROP, 1),
+        (500_000, Priority.DROP, 251),
+    ],
+)
+def test_a_gallery_lingers_by_what_it_costs(shelf: StepShelf, cards: int, priority: int, seconds: float) -> None:
+    shelf.put("model.safetensors", builders.lora(1))
+    shelf.scan()
+    shelf.store.database.execute("UPDATE folders SET file_count = ?", (cards,))
+    (gallery,) = successors(shelf.store, [shelf.task(TaskKind.RENDER_PAGE, 1, priority=priority)], shelf.clock.now())
+    assert gallery.due_at == shelf.clock.now() + timedelta(seconds=seconds)
 
 
 def test_the_cards_of_a_gallery_are_asked_for_once_however_many_pages_change(shelf: StepShelf) -> None:
