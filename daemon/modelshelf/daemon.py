@@ -15,15 +15,24 @@ from modelshelf import heap
 from modelshelf.civitai.client import CivitaiClient
 from modelshelf.civitai.vitals import CIVITAI_STANDING, to_json
 from modelshelf.clock import SystemClock
+from modelshelf.domain.chunk import OUTPUTS
 from modelshelf.domain.model_file import TOO_LARGE
 from modelshelf.domain.notice import QuietHours
-from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, TaskKind, TaskState
+from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, TaskKind
 from modelshelf.errors import ModelshelfError, StoreError, WorkStopped
 from modelshelf.logs import get_log
 from modelshelf.notifying.free_space import FreeSpace
 from modelshelf.notifying.notifications import Notifications, NotificationSettings
-from modelshelf.scheduling import Appointment, Calendar, CalendarSettings, local_zone
-from modelshelf.settings import client_settings, make_place
+from modelshelf.scheduling import Bustle, Calendar, CalendarSettings, local_zone
+from modelshelf.settings import (
+    appointments,
+    chunk_limits,
+    client_settings,
+    make_leave,
+    make_place,
+    make_reader,
+    page_sites,
+)
 from modelshelf.steps.carry_sidecars import CarrySidecars
 from modelshelf.steps.enrich_model import EnrichModel
 from modelshelf.steps.fetch_previews import FetchPreviews
@@ -34,26 +43,35 @@ from modelshelf.steps.match_weights import MatchWeights
 from modelshelf.steps.render_gallery import RenderGallery
 from modelshelf.steps.render_page import RenderPage
 from modelshelf.steps.scan_folder import ScanFolder
+from modelshelf.steps.verify_file import VerifyFile
 from modelshelf.steps.write_sidecars import WriteSidecars
 from modelshelf.store.backups import DailyBackups
 from modelshelf.store.reports import Reports
+from modelshelf.watching.poke import ASK_CIVITAI, EASE_READING, STOP_SCANS
 from modelshelf.watching.watch import Watch
 from modelshelf.whereabouts import Whereabouts
 from modelshelf.worker.hall import Hall
 from modelshelf.worker.lanes import DeviceLanes
+from modelshelf.worker.lull import Lull
+from modelshelf.worker.outputs import Outputs
+from modelshelf.worker.postponed import FAR_AHEAD, bring_back_at_start, bring_back_questions, put_off_beyond
+from modelshelf.worker.run_ends import end_runs
 from modelshelf.worker.staff import Staff
+from modelshelf.worker.telling import Gauge, Teller
 from modelshelf.worker.wake import Bell
+from modelshelf.worker.wakefulness import fulfil_orders, note_awake, rise, wake_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
 
     from modelshelf.civitai.vitals import ApiVitals
     from modelshelf.clock import Clock
-    from modelshelf.config import Config, Job
+    from modelshelf.config import Config
     from modelshelf.steps.place import Place
     from modelshelf.steps.step import Step
     from modelshelf.store.store import Store
+    from modelshelf.worker.reader import Reader
     from modelshelf.worker.worker import Worker
 
 log = get_log(__name__)
@@ -63,11 +81,7 @@ NETWORK_CLOSE_SECONDS = 2.0
 """How long workers may take to give back what they hold; a stop must be done within ten seconds. A request that is under
 way is not waited for that long: all it costs is to be asked again."""
 
-FAR_AHEAD = timedelta(days=1)
-"""No task is put off for longer; one that is due later was written down while the clock was wrong."""
-
-FORBIDDEN_DELAY = timedelta(hours=2)
-"""Only what Civitai forbids is put off for longer than the longest backoff: a start, and another configuration, tries it."""
+TELLER_SECONDS = 0.5
 
 LATEST_LOOKUP = timedelta(days=31)
 """No look-up is put off for longer."""
@@ -86,16 +100,18 @@ class Doors:
 class House:
     """Everything that lives while modelshelf runs: steps, workers, watch, calendar."""
 
-    def __init__(self, config: Config, store: Store, clock: Clock | None = None) -> None:
-        """Build; nothing is started and no disk but the folders' mounts is looked at."""
+    def __init__(self, config: Config, store: Store, clock: Clock | None = None, *, is_reading: bool = True) -> None:
+        """Build; nothing is started and no disk but the folders' mounts is looked at. Without `is_reading` it only walks."""
         self.clock: Clock = clock or SystemClock()
         self.store = store
         self.config = config
         self._doors = Doors()
+        self._is_reading = is_reading
         self._is_open = False
         self._rings_at_rest = 0
         self._told_vitals: ApiVitals | None = None
         self.bell = Bell()
+        self._outputs = Outputs(store.database.path.parent / OUTPUTS, self.clock)
         self._whereabouts = Whereabouts(
             store, self.clock, config.folders(), partial(make_place, config), self._settle_in, self.bell.ring
         )
@@ -114,12 +130,22 @@ class House:
             stopped_scans=threading.Event(),
             on_fatal=self.fail,
             is_offline=config.is_offline,
+            leave=make_leave(config, self.clock, zone_of(config), self._folders_on, lambda: store.orders.folder_ids),
+            lull=Lull(self.clock.monotonic()),
+            chunk_limits=chunk_limits(config),
+            new_reader=self._new_reader,
         )
         self._backups = DailyBackups(store.database.path, config.file.store.backups, self.clock)
         self.watch = self._new_watch()
-        self.calendar = Calendar(store, self.places, self.clock, self.bell.ring, calendar_settings(config))
+        bustle = Bustle(
+            self.hall.quiet_seconds, self.hall.leave.is_calm, lambda ids: self.hall.leave.held(ids, self.clock.now())
+        )
+        self.calendar = Calendar(store, self.places, self.clock, self.bell.ring, calendar_settings(config), bustle)
         self.notifications = make_notifications(config, store, self.clock)
-        lanes = [lane for lane in Lane if lane is not Lane.NETWORK or not config.is_offline]
+        self._teller = Teller(self.hall, Gauge(self.hall, self._devices))
+        lanes = (
+            [lane for lane in Lane if lane is not Lane.NETWORK or not config.is_offline] if is_reading else [Lane.DESK]
+        )
         self._staff = Staff(self.hall, self._device_ids, lanes)
 
     @property
@@ -139,10 +165,17 @@ class House:
             EnrichModel(store, self.client, clock),
             MatchWeights(store, self.client, clock),
             FetchPreviews(store, places, self.client, clock, self.config.file.api.nsfw.level_threshold),
-            RenderPage(store, places),
+            RenderPage(store, places, page_sites(self.config)),
             RenderGallery(store, places),
+            VerifyFile(store, places, clock),
         )
         return {step.kind: step for step in steps}
+
+    def _new_reader(self) -> Reader:
+        return make_reader(self.config, self.places, self.hall, self._outputs)
+
+    def _folders_on(self, device: str) -> list[str]:
+        return [each.folder.id for each in [*self.places.values()] if each.traits.id == device]
 
     def _devices(self) -> dict[str, frozenset[str]]:
         devices: defaultdict[str, set[str]] = defaultdict(set)
@@ -178,10 +211,11 @@ class House:
         self.store.files.reset_too_large(self.config.hashing_limit_bytes, TOO_LARGE, Priority.REST)
         owe_pickle_scans(self.store, self.clock.now())
         recovered = self.store.journal.recover()
+        self.store.chunks.recover()
         log.info("journal_recovered", tasks=recovered)
-        now = self.clock.now()
-        self.store.journal.bring_back(self._put_off_beyond(now + FORBIDDEN_DELAY), now)
+        bring_back_at_start(self.store.journal, self.clock.now())
         self._tell_of_civitai()
+        rise(self.hall)
         self._staff.renew()
         if self._doors.has_watch:
             self.watch.open()
@@ -189,7 +223,18 @@ class House:
         if self._doors.has_calendar:
             self.calendar.open(appointments(self.config))
             self.notifications.open()
+        self._teller.start()
         self._is_open = True
+        self.bell.ring()
+
+    def heed(self, message: bytes) -> None:
+        """Do what another process pokes for, see `watching/poke.py`; any poke says that there may be work."""
+        if message == STOP_SCANS:
+            self.hall.stopped_scans.set()
+        if message == EASE_READING:
+            self.hall.ease()
+        if message == ASK_CIVITAI:
+            self.client.ask_again()
         self.bell.ring()
 
     def close(self) -> list[str]:
@@ -204,8 +249,10 @@ class House:
         for worker in self.workers:
             allowed = NETWORK_CLOSE_SECONDS if worker.lane is Lane.NETWORK else CLOSE_SECONDS
             worker.join(timeout=max(0.0, began_at + allowed - self.clock.monotonic()))
+        self._teller.close(TELLER_SECONDS)
         try:
             self.hall.close()
+            note_awake(self.hall)
         except ModelshelfError as error:
             log.warning("journal_not_written", reason=str(error))
         stuck = [thread.name for thread in (self.watch, *self.workers) if thread.is_alive()]
@@ -231,6 +278,8 @@ class House:
             self.notifications.go_round,
             self._keep_up_backups,
             self._tell_of_civitai,
+            partial(end_runs, self.hall),
+            partial(fulfil_orders, self.hall),
         )
         for part in parts:
             if self.hall.stopping.is_set() or self.failure is not None:
@@ -249,8 +298,7 @@ class House:
         self.store.standing.put(CIVITAI_STANDING, to_json(vitals))
         self._told_vitals = vitals
         if before is not None and before.ailing - vitals.ailing:
-            now = self.clock.now()
-            self.store.journal.bring_back(self._put_off_beyond(now, NETWORK_KINDS), now)
+            bring_back_questions(self.store.journal, self.clock.now())
             self.bell.ring()
 
     def _go_on(self) -> None:
@@ -302,45 +350,22 @@ class House:
         """Go by the wall clock's new time; where it was set back, nothing waits for the old one to come again."""
         log.info("clock_jumped", seconds=round(jump_seconds))
         self.calendar.wake()
+        wake_up(self.hall, jump_seconds)
         if jump_seconds < 0:
+            self.calendar.begin_anew()
             self._pull_in()
         self.bell.ring()
 
     def _pull_in(self) -> None:
         now = self.clock.now()
         lingering = Reports(self.store.database).soon(ORDER, [*self.places], now + FAR_AHEAD, now + CENTURY)
-        failed = self._put_off_beyond(now + FAR_AHEAD)
+        failed = put_off_beyond(self.store.journal, now + FAR_AHEAD)
         with self.store.database.transaction():
             self.store.journal.add([NewTask(task.kind, task.subject, task.path) for task in lingering], now)
             self.store.journal.bring_back(failed, now)
             self.store.contents.pull_in(now + LATEST_LOOKUP, now)
             self.store.remote.pull_in(now + LATEST_LOOKUP, now)
         self._whereabouts.owe_scans(self.places)
-
-    def _put_off_beyond(self, moment: datetime, kinds: Collection[TaskKind] = tuple(TaskKind)) -> list[int]:
-        """Give the tasks that failed and wait until after `moment`."""
-        waiting = [task for task in self.store.journal.failures() if task.state is TaskState.QUEUED]
-        return [task.id for task in waiting if task.due_at > moment and task.kind in kinds]
-
-
-NETWORK_KINDS = {kind for kind, order in ORDER.items() if order.lane is Lane.NETWORK}
-
-
-def appointments(config: Config) -> list[Appointment]:
-    """Give every job that runs by itself, with when."""
-    return [appointment(job) for job in config.jobs if job.schedule is not None]
-
-
-def appointment(job: Job) -> Appointment:
-    """Give a job as the calendar and the worker need it."""
-    seconds = job.schedule.interval_seconds if job.schedule else None
-    return Appointment(
-        job_name=job.name,
-        folder_ids=job.folder_ids,
-        cron=job.schedule.cron if job.schedule else None,
-        interval=timedelta(seconds=seconds) if seconds is not None else None,
-        is_forced=any(action.is_refresh_forced for action in job.actions),
-    )
 
 
 def calendar_settings(config: Config) -> CalendarSettings:
@@ -354,15 +379,21 @@ def calendar_settings(config: Config) -> CalendarSettings:
     )
 
 
+def zone_of(config: Config) -> tzinfo:
+    """Give the time zone by which schedules, windows and quiet hours are read."""
+    name = config.file.schedule.timezone
+    return ZoneInfo(name) if name else local_zone()
+
+
 def make_notifications(config: Config, store: Store, clock: Clock) -> Notifications:
     """Give what tells a person; it tells nobody where no target is configured, or nothing can be told."""
-    wanted, zone_name = config.file.notifications, config.file.schedule.timezone
+    wanted = config.file.notifications
     settings = NotificationSettings(
         targets=config.told_targets,
         notices=frozenset(wanted.tell),
         digest=timedelta(seconds=wanted.digest),
         quiet_hours=QuietHours.of(wanted.quiet_hours) if wanted.quiet_hours else None,
-        zone=ZoneInfo(zone_name) if zone_name else local_zone(),
+        zone=zone_of(config),
     )
     paths = {":state": config.state_directory, **{folder.id: folder.path for folder in config.folders()}}
     return Notifications(store, clock, settings, FreeSpace(store, clock, paths))

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 import structlog
@@ -31,7 +32,6 @@ from modelshelf.domain.display import readable
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
     from io import TextIOWrapper
-    from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
 
@@ -116,14 +116,17 @@ def get_log(name: str) -> FilteringBoundLogger:
 def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
     """Send events to `stream` (default stderr) and to the file, each from its own level on.
 
-    Other libraries' warnings come along. A file that cannot be opened is reported on the stream, once.
+    Other libraries' warnings come along. A file that cannot be opened is reported on the stream, once, and tried again with
+    every line: a disk that was full at the start is not full for ever.
     """
     outlets = (_stream_outlet(settings, stream or sys.stderr),) if settings.is_stream_enabled else ()
     _install(outlets)
     _follow_standard_library()
     if settings.file is not None:
+        file = FileOutlet(settings.file)
+        _install((*outlets, file))
         try:
-            _install((*outlets, FileOutlet(settings.file)))
+            file.append("")
         except OSError as error:
             get_log(__name__).warning("log_file_refused", path=settings.file.path, reason=str(error))
 
@@ -259,37 +262,52 @@ def _journal_field(name: str, value: bytes) -> bytes:
     return name.encode() + b"=" + value + b"\n"
 
 
-class FileOutlet:
-    """JSON lines in a rotating file; raises `OSError` if it cannot be opened."""
+class FileOutlet(RotatingFileHandler):
+    """JSON lines in a rotating file, its owner's and group's alone; opened by `append` where it is not open.
+
+    The rotation is the library's, without its looks at the disk for every line, which cost more than writing it.
+    """
+
+    _writing = threading.RLock()
 
     def __init__(self, settings: LogFile) -> None:
+        super().__init__(settings.path, maxBytes=settings.max_size_bytes, backupCount=settings.backup_count, delay=True)
         self.level = level_number(settings.level)
-        settings.path.parent.mkdir(parents=True, exist_ok=True)
-        self._rotating = _QuietRotatingFile(
-            settings.path, maxBytes=settings.max_size_bytes, backupCount=settings.backup_count, encoding="utf-8"
-        )
-        self._rotating.setFormatter(logging.Formatter("%(message)s"))
+        self.size_bytes = 0
 
     def write(self, event: JsonObject) -> None:
-        """Append one line; the file is rotated first if it would grow too large."""
-        self._rotating.emit(logging.LogRecord("modelshelf", self.level, "", 0, as_json(event), None, None))
+        """Append one line."""
+        self.append(as_json(event) + "\n")
 
-    def close(self) -> None:
-        """Close the file."""
-        self._rotating.close()
-
-
-class _QuietRotatingFile(RotatingFileHandler):
-    """Readable by its owner and group alone; and silent where the library's answer to a failed write is a traceback."""
+    def append(self, text: str) -> None:
+        """Write ASCII; the file is rotated first if it would grow too large. Raises `OSError` if it cannot be written."""
+        with self._writing:
+            if self.stream is not None and self.size_bytes and self.size_bytes + len(text) > self.maxBytes:
+                self.doRollover()
+                if not self.backupCount:
+                    Path(self.baseFilename).unlink()
+            if self.stream is None:
+                self.stream = self._open()
+            self.stream.write(text)
+            self.stream.flush()
+            self.size_bytes += len(text)
 
     def _open(self) -> TextIOWrapper:
-        def open_private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o640)
+        path = Path(self.baseFilename)
+        for missing in [each for each in (path.parent, *path.parent.parents) if not each.exists()][::-1]:
+            missing.mkdir(mode=0o700, exist_ok=True)  # the state directory may be among them
+        _end_last_line(path)
+        self.size_bytes = path.stat().st_size if path.exists() else 0
+        return open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o640))
 
-        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=open_private)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 -- the library's signature
-        """Lose the line."""
+def _end_last_line(path: Path) -> None:
+    """Part what a power cut or a full disk left half written from what comes next."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                file.write(b"\n")
 
 
 def _emit(_logger: object, method: str, event: MutableMapping[str, Any]) -> Any:

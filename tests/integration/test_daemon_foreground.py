@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf import logs, systemd
+from modelshelf import __version__, logs, systemd
 from modelshelf.cli import run as room
 from modelshelf.cli.aside import Aside, LastResort
 from modelshelf.cli.exits import Exit
+from modelshelf.cli.health import VERSION_STANDING, last_work
 from modelshelf.cli.opening import Opening
 from modelshelf.cli.run import Foreground
 from modelshelf.daemon import House
@@ -326,3 +327,15 @@ def test_a_lost_journal_is_heard_at_once_and_not_at_the_next_round(foreground: F
     assert foreground._ear.recv(1) == b"!"
     foreground._mouth.close()
     foreground._wake()
+
+
+def test_a_round_tells_what_the_work_before_it_cost_and_the_start_which_version_this_is(
+    foreground: Foreground, door: PokeSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelshelf.cli.health.REPORT_SECONDS", 0.0)
+    foreground._open()
+    assert foreground._store.standing.get(VERSION_STANDING) == __version__
+    with logged() as told:
+        assert foreground._serve(door)
+        wait_until(lambda: any(event["event"] == "vitals_taken" for event in told))
+    assert last_work(foreground._store) is not None

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.config import load_config
-from modelshelf.daemon import Doors, House, appointment
+from modelshelf.daemon import Doors, House
 from modelshelf.domain.task import Priority
-from modelshelf.scheduling import begin_run
+from modelshelf.settings import appointment
+from modelshelf.steps.beginning import begin_run
 from modelshelf.store.store import Store
 from tests import builders
 from tests.fakes.civitai_server import CivitaiStandIn
@@ -103,11 +104,11 @@ def test_a_person_is_told_of_what_happens_to_files_jobs_and_folders_and_never_tw
         )
     with opened(config_path, store) as house:
         wait_until(lambda: _has_told(house, inbox, "1 incomplete file: cut.safetensors ("))
-        begin_run(store, appointment(house.config.jobs[0]), house.clock, Priority.PERSON)
+        begin_run(store, appointment(house.config, house.config.jobs[0]), house.clock, Priority.PERSON)
         house.bell.ring()
         wait_for("1 job done: nightly (2 files)", house, inbox)
         shutil.move(models, tmp_path / "away")
-        begin_run(store, appointment(house.config.jobs[0]), house.clock, Priority.PERSON)
+        begin_run(store, appointment(house.config, house.config.jobs[0]), house.clock, Priority.PERSON)
         house.bell.ring()
         wait_until(lambda: _has_told(house, inbox, "1 folder offline: shelf ("))
         shutil.move(tmp_path / "away", models)

@@ -9,9 +9,14 @@ import pytest
 
 from modelshelf import scheduling
 from modelshelf.domain.folder import WatchMode
+from modelshelf.domain.job import Appointment, Deed, JobKind
 from modelshelf.domain.task import Priority, TaskKind
 from modelshelf.errors import DiskFull
-from modelshelf.scheduling import Appointment, Calendar, CalendarSettings, begin_run, local_zone
+from modelshelf.scheduling import Bustle, Calendar, CalendarSettings, due_after, local_zone
+from modelshelf.steps.beginning import begin_run
+from tests import builders
+from tests.fakes.clock import FakeClock
+from tests.logged import logged
 from tests.unit.steps.step_shelf import TRAITS, StepShelf
 from tests.waiting import wait_until
 
@@ -21,8 +26,9 @@ if TYPE_CHECKING:
 
     from modelshelf.domain.run import Run
 
-NIGHTLY = Appointment("nightly", ("loras",), cron="0 2 * * *", interval=None)
-OFTEN = Appointment("often", ("loras",), cron=None, interval=timedelta(hours=6))
+SCAN = (Deed(JobKind.SCAN_PATHS, ("loras",)),)
+NIGHTLY = Appointment("nightly", SCAN, cron="0 2 * * *")
+OFTEN = Appointment("often", SCAN, interval=timedelta(hours=6))
 UTC_SETTINGS = CalendarSettings(zone_name="UTC")
 
 
@@ -60,7 +66,8 @@ def calendar(shelf: StepShelf, ring: Ring, monkeypatch: pytest.MonkeyPatch) -> I
 
 def ran(shelf: StepShelf, appointment: Appointment, ago: timedelta) -> None:
     """Let a job have run so long ago."""
-    run_id = shelf.store.runs.start(appointment.job_name, shelf.clock.now() - ago)
+    began_at = shelf.clock.now() - ago
+    run_id = shelf.store.runs.start(appointment.job_name, began_at, appointment.folder_ids)
     shelf.store.runs.end(run_id, shelf.clock.now() - ago)
 
 
@@ -72,16 +79,6 @@ def runs(shelf: StepShelf) -> list[Run]:
 def jobs(calendar: Calendar) -> dict[str, Any]:
     """Give what is entered in the calendar, by id."""
     return {job.id: job for job in calendar._scheduler.get_jobs()}
-
-
-def test_a_run_is_a_scan_of_each_folder_owed_from_the_start(shelf: StepShelf) -> None:
-    appointment = Appointment("job", ("loras", "more"), None, None, is_forced=True)
-    run_id = begin_run(shelf.store, appointment, shelf.clock, Priority.PERSON)
-    tasks = shelf.tasks(TaskKind.SCAN_FOLDER)
-    assert [(task.subject, task.run_id, task.priority, task.is_forced) for task in tasks] == [
-        ("loras", run_id, Priority.PERSON, True),
-        ("more", run_id, Priority.PERSON, True),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +106,29 @@ def test_a_job_that_never_ran_waits_for_its_time(shelf: StepShelf, calendar: Cal
     assert not shelf.tasks()
 
 
+@pytest.mark.parametrize("appointment", [NIGHTLY, OFTEN])
+def test_a_last_run_in_the_future_puts_nothing_off(
+    appointment: Appointment, shelf: StepShelf, calendar: Calendar
+) -> None:
+    ran(shelf, appointment, -timedelta(days=3650))
+    calendar.open([appointment])
+    assert not runs(shelf)
+    assert jobs(calendar)[f"job:{appointment.job_name}"].next_run_time < datetime.now(UTC) + timedelta(days=2)
+
+
+def test_after_the_clock_was_set_back_everything_is_entered_anew(shelf: StepShelf, calendar: Calendar) -> None:
+    calendar.begin_anew()
+    assert not jobs(calendar), "it is not open"
+    calendar.open([NIGHTLY, OFTEN])
+    for each in jobs(calendar).values():
+        each.modify(next_run_time=datetime.now(UTC) + timedelta(days=3650))
+    calendar.begin_anew()
+    entered = jobs(calendar)
+    assert {"job:nightly", "job:often", "scan:loras"} < entered.keys()
+    assert len(entered) == 4
+    assert all(each.next_run_time < datetime.now(UTC) + timedelta(days=2) for each in entered.values())
+
+
 def test_an_interval_counts_from_the_last_run_not_from_the_restart(shelf: StepShelf, calendar: Calendar) -> None:
     ran(shelf, OFTEN, timedelta(hours=5))
     calendar.open([OFTEN])
@@ -118,7 +138,7 @@ def test_an_interval_counts_from_the_last_run_not_from_the_restart(shelf: StepSh
 def test_cron_means_the_clock_on_the_wall(shelf: StepShelf) -> None:
     zone = ZoneInfo("Europe/Berlin")
     summer, winter = datetime(2026, 7, 1, 12, tzinfo=UTC), datetime(2026, 12, 1, 12, tzinfo=UTC)
-    due = [NIGHTLY.due_after(each, zone) for each in (summer, winter)]
+    due = [due_after(NIGHTLY, each, zone) for each in (summer, winter)]
     assert [each.astimezone(UTC).hour for each in due if each] == [0, 1]
 
 
@@ -204,3 +224,194 @@ def test_a_machine_without_a_zone_goes_by_utc(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(scheduling, "get_localzone", refuse)
     assert local_zone() is UTC
+
+
+def test_a_job_whose_times_are_skipped_is_not_caught_up(shelf: StepShelf, calendar: Calendar) -> None:
+    ran(shelf, NIGHTLY, timedelta(days=3))
+    calendar.open([replace(NIGHTLY, is_missed_run=False)])
+    assert not runs(shelf)
+    due = jobs(calendar)["job:nightly"]
+    assert due.misfire_grace_time == scheduling.GRACE_SECONDS
+    assert due.next_run_time > shelf.clock.now()
+
+
+def test_times_missed_one_after_the_other_are_made_up_for_by_one_run(shelf: StepShelf, calendar: Calendar) -> None:
+    calendar.open([OFTEN])
+    due = jobs(calendar)["job:often"]
+    assert (due.coalesce, due.misfire_grace_time) == (True, None)
+
+
+def test_a_job_slept_through_runs_once_when_the_machine_wakes(shelf: StepShelf, calendar: Calendar) -> None:
+    calendar.open([OFTEN])
+    jobs(calendar)["job:often"].modify(next_run_time=datetime.now(UTC) - timedelta(days=5))
+    calendar._scheduler.resume()
+    calendar.wake()
+    wait_until(lambda: runs(shelf))
+    assert jobs(calendar)["job:often"].next_run_time > datetime.now(UTC)
+    assert len(runs(shelf)) == 1
+
+
+def test_a_run_that_goes_on_is_left_to_go_on(shelf: StepShelf, calendar: Calendar) -> None:
+    calendar._begin(OFTEN)
+    shelf.clock.advance(6 * 3600)
+    with logged() as logs:
+        calendar._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 1
+    assert [(each["event"], each["job"]) for each in logs] == [("job_left_to_go_on", "often")]
+    shelf.drain()
+    calendar._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+def test_a_run_that_only_waits_for_an_absent_folder_keeps_no_other_from_beginning(
+    shelf: StepShelf, calendar: Calendar
+) -> None:
+    calendar._begin(OFTEN)
+    shelf.store.folders.set_offline("loras", "away", shelf.clock.now())
+    calendar._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 2
+    assert len(shelf.tasks(TaskKind.SCAN_FOLDER)) == 1
+
+
+def test_a_run_whose_reading_has_no_leave_keeps_no_other_from_beginning(shelf: StepShelf, ring: Ring) -> None:
+    held: set[str] = set()
+    made = Calendar(shelf.store, shelf.places, shelf.clock, ring, UTC_SETTINGS, Bustle(held=lambda _: held))
+    shelf.put("a.safetensors", builders.lora(1))
+    shelf.scan()
+    made._begin(OFTEN)
+    shelf.store.journal.drop_scans(shelf.tasks())
+    made._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 1, "its reading goes on"
+    held.add("loras")
+    made._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+def test_a_run_that_is_over_keeps_no_other_from_beginning_whatever_is_still_to_be_read(
+    shelf: StepShelf, calendar: Calendar
+) -> None:
+    shelf.put("a.safetensors", builders.lora(1))
+    shelf.scan()
+    ran(shelf, OFTEN, timedelta(hours=6))
+    calendar._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+def test_a_run_is_not_waited_for_longer_than_half_a_day(shelf: StepShelf, calendar: Calendar) -> None:
+    shelf.put("a.safetensors", builders.lora(1))
+    shelf.scan()
+    shelf.store.runs.start("often", shelf.clock.now() - timedelta(hours=12), ["loras"])
+    calendar._begin(OFTEN)
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+class Idleness:
+    """A calendar with one idle job, in a house whose bustle is set by hand."""
+
+    def __init__(self, shelf: StepShelf, calendar: Calendar) -> None:
+        self.shelf, self.calendar = shelf, calendar
+        self.quiet, self.is_calm = timedelta(hours=1), True
+        calendar._bustle = Bustle(lambda: self.quiet.total_seconds(), lambda: self.is_calm)  # noqa: PLW0108 -- it changes
+        calendar._zone = UTC
+
+    def look(self) -> timedelta:
+        """Open, or look as the calendar does when the time has come; gives after how long the next look is."""
+        self.calendar._await_lull(IDLE)
+        at: datetime = jobs(self.calendar)["job:idle"].next_run_time or self.shelf.clock.now()
+        return at - self.shelf.clock.now()
+
+
+IDLE = Appointment("idle", SCAN, lull=timedelta(minutes=15))
+
+
+@pytest.fixture
+def idleness(shelf: StepShelf, calendar: Calendar) -> Idleness:
+    calendar.open([])
+    return Idleness(shelf, calendar)
+
+
+def test_an_idle_job_runs_in_the_first_lull_and_once_a_day(idleness: Idleness, shelf: StepShelf) -> None:
+    assert idleness.look() == timedelta(hours=12), "it is noon"
+    assert len(runs(shelf)) == 1
+    shelf.drain()
+    shelf.clock.advance(3600)
+    idleness.look()
+    assert len(shelf.store.runs.latest(10)) == 1
+    shelf.clock.advance(11 * 3600)
+    idleness.look()
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+def test_an_idle_job_waits_until_the_lull_is_long_enough(idleness: Idleness, shelf: StepShelf) -> None:
+    idleness.quiet = timedelta(minutes=5)
+    assert idleness.look() == timedelta(minutes=10)
+    assert not runs(shelf)
+
+
+def test_an_idle_job_waits_until_the_disks_are_at_rest(idleness: Idleness, shelf: StepShelf) -> None:
+    idleness.is_calm = False
+    assert idleness.look() == timedelta(minutes=5)
+    assert not runs(shelf)
+
+
+def test_a_day_without_a_lull_is_no_debt(idleness: Idleness, shelf: StepShelf) -> None:
+    ran(shelf, IDLE, timedelta(days=5))
+    idleness.quiet = timedelta()
+    assert idleness.look() == timedelta(minutes=15)
+    assert not runs(shelf)
+    idleness.quiet = timedelta(hours=1)
+    idleness.look()
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+def test_an_idle_job_is_entered_at_the_start(shelf: StepShelf, calendar: Calendar) -> None:
+    calendar.open([IDLE])
+    assert len(runs(shelf)) == 1
+    assert "job:idle" in jobs(calendar)
+
+
+def test_a_last_run_that_a_wrong_clock_put_into_the_future_holds_up_no_idle_job(
+    idleness: Idleness, shelf: StepShelf
+) -> None:
+    ran(shelf, IDLE, -timedelta(days=300))
+    idleness.look()
+    assert len(shelf.store.runs.latest(10)) == 2
+
+
+@pytest.mark.parametrize(
+    ("appointment", "again", "runs_again"),
+    [
+        (NIGHTLY, "2026-10-25T01:00Z", False),
+        (NIGHTLY, "2026-10-26T01:00Z", True),
+        (replace(NIGHTLY, cron="*/30 * * * *"), "2026-10-25T01:00Z", True),
+        (OFTEN, "2026-10-25T01:00Z", True),
+    ],
+)
+def test_a_fixed_time_of_day_runs_once_in_the_night_when_it_comes_twice(
+    appointment: Appointment, again: str, *, runs_again: bool, tmp_path: Path, ring: Ring
+) -> None:
+    shelf = StepShelf(tmp_path)
+    shelf.clock = FakeClock(datetime(2026, 10, 25, 0, tzinfo=UTC))
+    made = Calendar(shelf.store, shelf.places, shelf.clock, ring, CalendarSettings("Europe/Berlin"))
+    shelf.store.runs.end(begin_run(shelf.store, appointment, shelf.clock, Priority.CHANGED), shelf.clock.now())
+    shelf.store.journal.drop_scans(shelf.tasks())
+    shelf.clock.advance((datetime.fromisoformat(again) - shelf.clock.now()).total_seconds())
+    made._begin(appointment)
+    assert len(shelf.store.runs.latest(10)) == 1 + runs_again
+    shelf.close()
+
+
+def test_the_library_looks_again_until_a_lull_has_come(shelf: StepShelf, ring: Ring) -> None:
+    looks: list[float] = []
+
+    def quiet_seconds() -> float:
+        looks.append(1.0)
+        return 0.0 if len(looks) < 4 else 3600.0
+
+    made = Calendar(shelf.store, shelf.places, shelf.clock, ring, UTC_SETTINGS, Bustle(quiet_seconds))
+    made.open([IDLE])
+    try:
+        wait_until(lambda: runs(shelf))
+    finally:
+        made.close()
+    assert len(runs(shelf)) == 1

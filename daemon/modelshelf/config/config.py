@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from modelshelf.config.outputs import action_for
 from modelshelf.config.sections.folders import DEFAULT_EXCLUDE_PATTERNS, model_type_of
-from modelshelf.config.sections.jobs import JobKind
 from modelshelf.config.sections.logging import to_settings
 from modelshelf.config.sections.notifications import hindrance
+from modelshelf.config.sections.section import overlay
 from modelshelf.config.show import to_yaml
 from modelshelf.domain.folder import Folder
+from modelshelf.domain.job import JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from modelshelf.config.job import Job
     from modelshelf.config.schema import ConfigFile
+    from modelshelf.config.sections.deep_scan import DeepScan
     from modelshelf.config.sections.folders import InputPath
     from modelshelf.domain.output import Output
     from modelshelf.logs import LogSettings
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 class Config:
     """What `load_config` gives. `file` is the checked tree, `path` None where only the environment spoke.
 
-    `warnings` are for a person to read at start; none of them holds a secret.
+    `warnings` are for a person to read at start; none of them holds a secret. `log_directory` is where the log file lies if
+    the file does not say.
     """
 
     file: ConfigFile
     path: Path | None
     state_directory: Path
+    log_directory: Path
     jobs: tuple[Job, ...]
     outputs: Mapping[str, Output]
     warnings: tuple[str, ...] = ()
@@ -67,6 +71,11 @@ class Config:
         """Give every watched folder."""
         return tuple(self._folder(folder_id, entry) for folder_id, entry in self.file.input_paths.items())
 
+    def deep_scan_of(self, folder_id: str) -> DeepScan:
+        """Give when and how the files of a folder are read that nobody waits for."""
+        general, own = self.file.deep_scan, self.file.input_paths[folder_id].deep_scan
+        return general if own is None else overlay(general, own)
+
     def output_for(self, folder_id: str) -> Output:
         """Give what is written for the files of a folder."""
         return self.outputs[folder_id]
@@ -78,7 +87,7 @@ class Config:
 
     def log_settings(self) -> LogSettings:
         """Give what `logs.configure` takes."""
-        return to_settings(self.file.logging)
+        return to_settings(self.file.logging, self.log_directory)
 
     def not_done(self) -> list[str]:
         """Give what the file asks for and this version does not do, a sentence each, to be named once at start."""
@@ -100,7 +109,7 @@ class Config:
 
     def show(self) -> str:
         """Give the effective configuration as YAML, secrets as `***`."""
-        return to_yaml(self.file, self.state_directory, self.folders(), self.secrets)
+        return to_yaml(self.file, self.state_directory, self.log_directory, self.folders(), self.secrets)
 
     def _folder(self, folder_id: str, entry: InputPath) -> Folder:
         scanner, watch = self.file.scanner, self.file.watch

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelshelf.config.schedule import Schedule, parse_schedule
-from modelshelf.config.sections.jobs import JobKind
+from modelshelf.config.sections.deep_scan import Missed
 from modelshelf.config.sections.output import Output, to_domain
 from modelshelf.config.sections.section import overlay
+from modelshelf.domain.job import Deed, JobKind
 
 if TYPE_CHECKING:
     from modelshelf.config.schema import ConfigFile
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.output import Output as DomainOutput
 
 ALL_FOLDERS = "all"
+CIVITSCRAPERS = {JobKind.SCAN_PATHS, JobKind.SYNC_LORA_TRIGGERS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,18 @@ class Job:
     description: str | None
     schedule: Schedule | None
     actions: tuple[Action, ...]
+    is_missed_run: bool = True
+
+    @property
+    def deeds(self) -> tuple[Deed, ...]:
+        """What a run of it does, of all that this version does."""
+        able = [action for action in self.actions if action.kind is not JobKind.SYNC_LORA_TRIGGERS]
+        return tuple(Deed(action.kind, action.folder_ids, action.is_refresh_forced) for action in able)
 
     @property
     def folder_ids(self) -> tuple[str, ...]:
-        """The folders that its scans name, each once."""
-        scans = [action for action in self.actions if action.kind is JobKind.SCAN_PATHS]
-        return tuple(dict.fromkeys(folder_id for action in scans for folder_id in action.folder_ids))
+        """The folders that its deeds name, each once."""
+        return tuple(dict.fromkeys(folder_id for deed in self.deeds for folder_id in deed.folder_ids))
 
 
 def jobs_of(file: ConfigFile) -> tuple[Job, ...]:
@@ -59,8 +67,8 @@ def entries_of(job: JobEntry) -> tuple[ActionEntry, ...]:
 
 
 def folder_ids_of(entry: ActionEntry, file: ConfigFile) -> tuple[str, ...]:
-    """Give the folders that an action names: its `paths`, all of them, or without `paths` those of type LORA."""
-    if ALL_FOLDERS in entry.paths:
+    """Give the folders that an action names: its `paths`, or without them all; CivitScraper's own actions those of type LORA."""
+    if ALL_FOLDERS in entry.paths or (not entry.paths and entry.type not in CIVITSCRAPERS):
         return tuple(file.input_paths)
     if entry.paths:
         return entry.paths
@@ -73,6 +81,7 @@ def _job(name: str, entry: JobEntry, file: ConfigFile) -> Job:
         description=entry.description,
         schedule=parse_schedule(entry.schedule) if entry.schedule else None,
         actions=tuple(_action(each, file) for each in entries_of(entry)),
+        is_missed_run=entry.missed is Missed.RUN,
     )
 
 

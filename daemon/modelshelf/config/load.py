@@ -54,7 +54,9 @@ def load_config(path: Path | None, environment: Mapping[str, str]) -> Config:
     jobs = jobs_of(file)
     outputs, gallery_warnings = outputs_of(file, jobs)
     warnings = (*filled.warnings, *find_warnings(file, seen, state_directory), *gallery_warnings)
-    return Config(file, path, state_directory, jobs, outputs, tuple(_masked(each, filled) for each in warnings))
+    log_directory = _log_directory(state_directory, environment)
+    masked = tuple(_masked(each, filled) for each in warnings)
+    return Config(file, path, state_directory, log_directory, jobs, outputs, masked)
 
 
 def _read(path: Path) -> Document:
@@ -143,6 +145,12 @@ def _located(problem: Problem, document: Document, filled: Filled) -> Problem:
 
 def _upwards(path: KeyPath) -> list[KeyPath]:
     return [path[:length] for length in range(len(path), 0, -1)]
+
+
+def _log_directory(state_directory: Path, environment: Mapping[str, str]) -> Path:
+    """Beside the store: systemd sets `$LOGS_DIRECTORY` only for who wrote LogsDirectory= into the unit."""
+    named = environment.get("LOGS_DIRECTORY", "").split(":")[0]
+    return Path(os.path.abspath(named)) if named else state_directory / "logs"  # noqa: PTH100 -- likewise
 
 
 def _state_directory(file: ConfigFile, environment: Mapping[str, str]) -> Path:

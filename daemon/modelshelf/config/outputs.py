@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from modelshelf.config.sections.jobs import JobKind
 from modelshelf.config.sections.output import Output, to_domain
+from modelshelf.domain.job import JobKind
 from modelshelf.domain.output import namesake
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""When a job runs by itself: cron fields or an interval, checked while the file is read.
+"""When a job runs by itself: cron fields, an interval or a lull, checked while the file is read.
 
 Weekdays come out as names, because numbers mean different days to cron (0 is Sunday) and to APScheduler 3 (0 is Monday).
 """
@@ -22,18 +22,25 @@ ALIASES = {
     "@annually": "0 0 1 1 *",
 }
 MIN_INTERVAL_SECONDS = 60.0
+LULL = "15 min"
+"""How long a lull lasts that nobody gave a length."""
+
 CRON_FIELD_COUNT = 5
 _WEEKDAY_PART = re.compile(r"(?:(\*)|([0-7]|[a-z]{3})(?:-([0-7]|[a-z]{3}))?)(?:/([1-7]))?")
-_EXAMPLES = '"0 2 * * *" (minute hour day month weekday), "@daily" or "every 6h"'
+_EXAMPLES = '"0 2 * * *" (minute hour day month weekday), "@daily", "every 6h" or "idle"'
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Either `cron`, as APScheduler's `CronTrigger.from_crontab` takes it, or `interval_seconds`; `text` as written."""
+    """Either `cron`, as APScheduler's `CronTrigger.from_crontab` takes it, or `interval_seconds`, or `lull_seconds`.
+
+    `text` is as written.
+    """
 
     text: str
     cron: str | None = None
     interval_seconds: float | None = None
+    lull_seconds: float | None = None
 
 
 def parse_schedule(text: str) -> Schedule:
@@ -41,6 +48,8 @@ def parse_schedule(text: str) -> Schedule:
     words = text.lower().split()
     if words[:1] == ["every"]:
         return Schedule(text, interval_seconds=_interval(" ".join(words[1:])))
+    if words[:1] == ["idle"]:
+        return Schedule(text, lull_seconds=_interval(" ".join(words[1:]) or LULL))
     fields = ALIASES.get(text.strip().lower(), text).lower().split()
     if len(fields) != CRON_FIELD_COUNT:
         raise ValueError(f"must be a schedule such as {_EXAMPLES}")

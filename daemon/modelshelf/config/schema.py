@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field
 
 from modelshelf.config.sections.api import Api
+from modelshelf.config.sections.deep_scan import DeepScan
 from modelshelf.config.sections.folders import InputPath, Scanner, Watch
 from modelshelf.config.sections.jobs import JobEntry
 from modelshelf.config.sections.logging import Logging
@@ -15,6 +16,7 @@ from modelshelf.config.sections.organization import Organization
 from modelshelf.config.sections.output import Output
 from modelshelf.config.sections.section import Section
 from modelshelf.config.sections.values import AbsolutePath, SizeBytes
+from modelshelf.config.sections.verify import Verify
 
 DEFAULT_JOB = "fetch-all"
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -72,6 +74,9 @@ class ConfigFile(Section):
     )
     watch: Watch = Field(default_factory=Watch, description="How changes are noticed")
     hashing: Hashing = Field(default_factory=Hashing, description="What is hashed")
+    deep_scan: DeepScan = Field(
+        default_factory=DeepScan, description="When and how files are read that nobody waits for"
+    )
     output: Output | None = Field(default=None, description="What is written for files that no job speaks for")
     organization: Organization | None = Field(default=None, description="Kept, not done: sorting of files")
     default_job: str | None = Field(
@@ -81,6 +86,7 @@ class ConfigFile(Section):
     schedule: Calendar = Field(default_factory=Calendar, description="The calendar of all jobs")
     store: StoreSection = Field(default_factory=StoreSection, description="What the daemon keeps")
     logging: Logging = Field(default_factory=Logging, description="What is logged where")
+    verify: Verify = Field(default_factory=Verify, description="How much is read again, to find rot")
     notifications: Notifications = Field(default_factory=Notifications, description="Who is told what happened")
 
     @property

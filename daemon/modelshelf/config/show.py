@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from modelshelf.domain.folder import Folder
 
 
-def to_yaml(file: ConfigFile, state_directory: Path, folders: Iterable[Folder], secrets: Iterable[str]) -> str:
+def to_yaml(
+    file: ConfigFile, state_directory: Path, log_directory: Path, folders: Iterable[Folder], secrets: Iterable[str]
+) -> str:
     """Give the tree with every default written out."""
     tree = file.model_dump()
     tree["store"]["directory"] = state_directory
+    tree["logging"]["file"]["directory"] = file.logging.file.directory or log_directory
     tree["notifications"]["targets"] = [_covered(target) for target in file.notifications.target_texts]
     for folder in folders:
         entry = tree["input_paths"][folder.id]

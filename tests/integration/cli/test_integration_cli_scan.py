@@ -85,7 +85,10 @@ def test_without_a_daemon_scan_wait_does_it_all_down_to_the_gallery(shelf: Shelf
     shelf.drop(3)
     done = shelf.run("scan", "--wait")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Scan complete! Found 3 model files\n- Added: 3 new models\n- Hashed: 3 models\n"
+    assert done.stdout == (
+        "Scan complete! Found 3 model files\n- Added: 3 new models to database\n"
+        "- Updated: 0 models with new metadata\n- Calculated: 3 hashes\n"
+    )
     assert (shelf.root / "loras/gallery.html").exists()
     assert shelf.ask("status")["daemon"]["is_running"] is False
     assert [file["state"] for file in shelf.ask("list")["files"]] == ["pending"] * 3
@@ -94,7 +97,10 @@ def test_without_a_daemon_scan_wait_does_it_all_down_to_the_gallery(shelf: Shelf
 def test_a_second_scan_finds_nothing_new(shelf: Shelf) -> None:
     shelf.drop(1)
     shelf.run("scan", "--wait")
-    assert shelf.run("scan", "--wait").stdout == "Scan complete! Found 1 model file\n- Nothing changed\n"
+    assert shelf.run("scan", "--wait").stdout == (
+        "Scan complete! Found 1 model files\n- Added: 0 new models to database\n"
+        "- Updated: 0 models with new metadata\n- Calculated: 0 hashes\n"
+    )
 
 
 def test_civitscrapers_way_to_run_a_job_waits_for_it(shelf: Shelf) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from modelshelf.domain.task import NewTask, TaskKind
 from modelshelf.errors import DiskFull
+from modelshelf.steps.verifying import owe_verification
 from tests import builders
 from tests.unit.steps.step_shelf import introduce
 
@@ -65,6 +66,10 @@ def test_a_kill_between_perform_and_record_repeats_the_step_harmlessly(
         shelf.path("before.safetensors").rename(shelf.path("model.safetensors"))
     else:
         shelf.put("model.safetensors", CONTENT)
+    if kind is TaskKind.VERIFY_FILE:
+        shelf.look_through()
+        now = shelf.clock.now()
+        owe_verification(shelf.store, shelf.store.verifications.within("loras", b""), now, run_id=None)
     with pytest.raises(Killed):
         shelf.look_through()
     assert shelf.store.journal.recover() > 0

@@ -10,7 +10,9 @@ import pytest
 
 from modelshelf.domain.fact import Field
 from modelshelf.domain.task import TaskKind
+from modelshelf.gallery.content import Sites
 from modelshelf.steps.inspect_file import InspectFile
+from modelshelf.steps.render_page import RenderPage
 from tests import builders
 from tests.fakes import civitai_moods as moods
 from tests.unit.steps.step_shelf import introduce, sha256
@@ -230,6 +232,17 @@ def test_a_page_of_a_file_that_became_broken_says_so(shelf: StepShelf, civitai: 
     page = shelf.path("rotten.html").read_text()
     assert "This file is broken" in page
     assert "Good once" not in page
+
+
+def test_a_page_leads_to_the_site_that_is_configured(shelf: StepShelf, civitai: CivitaiStandIn) -> None:
+    content = builders.lora(18)
+    introduce(civitai, content, "Rosy")
+    shelf.put("rosy.safetensors", content)
+    step = shelf.steps[TaskKind.RENDER_PAGE]
+    assert isinstance(step, RenderPage)
+    shelf.steps[TaskKind.RENDER_PAGE] = replace(step, sites=Sites("mirror.example", "mirror.example"))
+    shelf.look_through()
+    assert 'href="https://mirror.example/models/' in shelf.path("rosy.html").read_text()
 
 
 def test_a_bin_that_is_no_model_is_neither_shown_nor_looked_up(shelf: StepShelf, civitai: CivitaiStandIn) -> None:

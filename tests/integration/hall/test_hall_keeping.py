@@ -11,8 +11,9 @@ from modelshelf.domain.fact import Field
 from modelshelf.domain.output import MetadataOutput, Output
 from modelshelf.domain.task import TaskKind
 from modelshelf.errors import DiskFull, FileUnreadable, WriteRefused
+from modelshelf.files import Drafts
 from modelshelf.sidecars.names import PREVIEW_SUFFIXES
-from modelshelf.steps import fetch_previews, paging, write_sidecars
+from modelshelf.steps import fetch_previews
 from tests import builders
 from tests.unit.steps.step_shelf import introduce, sha256
 
@@ -173,9 +174,8 @@ def test_a_directory_that_may_not_be_written_is_reported_and_everything_else_don
     def refuse(*_: Any, **__: Any) -> None:
         raise refusal
 
-    for room in (write_sidecars, fetch_previews):
-        monkeypatch.setattr(room, "create_file", refuse)
-    monkeypatch.setattr(paging, "replace_file", refuse)
+    monkeypatch.setattr(fetch_previews, "create_file", refuse)
+    monkeypatch.setattr(Drafts, "add", refuse)
     shelf.put("mine.safetensors", content)
     shelf.look_through()
     assert shelf.names() == {"mine.safetensors"}
@@ -192,7 +192,7 @@ def test_a_directory_without_permission_is_owed_and_shown_until_somebody_mends_i
         raise FileUnreadable("permission denied", errno=13)
 
     with monkeypatch.context() as barred:
-        barred.setattr(write_sidecars, "create_file", refuse)
+        barred.setattr(Drafts, "add", refuse)
         shelf.put("mine.safetensors", content)
         shelf.look_through()
         (failure,) = shelf.store.journal.failures()
@@ -211,7 +211,7 @@ def test_a_full_disk_is_tried_again_until_there_is_room(
         raise DiskFull("no space left")
 
     with monkeypatch.context() as full:
-        full.setattr(write_sidecars, "create_file", refuse)
+        full.setattr(Drafts, "add", refuse)
         shelf.put("mine.safetensors", content)
         shelf.look_through()
         assert "no space left" in str([task.last_error for task in shelf.tasks()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelshelf.config.sections.jobs import JobKind
+from modelshelf.domain.job import JobKind
 from modelshelf.domain.output import HtmlOutput, ImagesOutput, MetadataOutput
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refuse: Refuse) 
         "FILE:10: jobs.nightly.paths[0]: input_paths has no lroa; did you mean lora?",
         (
             "FILE:11: jobs.nightly.schedule: must be a schedule such as "
-            '"0 2 * * *" (minute hour day month weekday), "@daily" or "every 6h"'
+            '"0 2 * * *" (minute hour day month weekday), "@daily", "every 6h" or "idle"'
         ),
         "FILE:12: default_job: jobs has no nihgtly; did you mean nightly?",
         "FILE:14: offline: stands twice, first on line 13; keep one of them",
@@ -89,8 +89,8 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refuse: Refuse) 
         ("xyzzy: x", "xyzzy: unknown key"),
         ("jobs: {a: {actions: [{typ: scan-paths, paths: [all]}]}}", "jobs.a.actions[0].typ: unknown key; did you mean type?"),
         ("jobs: {a: {paths: []}}", "jobs.a.paths: is missing, and no folder has the type LORA; name folders, or [all]"),
-        ("jobs: {a: {type: scan-path, paths: all}}", ("jobs.a.type: must be one of scan-paths, sync-lora-triggers; "
-         "did you mean scan-paths?")),
+        ("jobs: {a: {type: scan-path, paths: all}}", ("jobs.a.type: must be one of scan-paths, deep-scan, verify, "
+         "build-gallery, check-updates, sync-lora-triggers; did you mean scan-paths?")),
         ("jobs: {a: {paths: [all], organization: 3}}",
          "jobs.a.organization: must be a section: keys with values, indented below it"),
         ("api: {batch: {adaptive_batch: {min_size: 9, max_size: 3}}}",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelshelf.config.config import Config
-    from tests.unit.config.conftest import Load
+    from tests.unit.config.conftest import Load, Refuse
 
 
 def folder(config: Config, folder_id: str = "a") -> Folder:
@@ -118,3 +118,9 @@ def test_a_look_that_gets_no_answer_is_given_up(tmp_path: Path, monkeypatch: pyt
 def test_a_look_follows_symlinks(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     assert look_at([tmp_path / "link"]) == {tmp_path / "link": Sighting(str(tmp_path), is_directory=True)}
+
+
+@pytest.mark.parametrize(("line", "least"), [("poll_interval: 9 s", 10), ("rescan_interval: 59", 60)])
+def test_folders_are_not_walked_without_a_pause(line: str, least: int, refuse: Refuse) -> None:
+    [told] = refuse(f"input_paths: {{lora: {{path: lora}}}}\nwatch:\n  {line}\n")
+    assert told == f"FILE:3: watch.{line.split(':', maxsplit=1)[0]}: must be at least {least}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.config.sections.jobs import JobKind
+from modelshelf.domain.job import JobKind
 
 if TYPE_CHECKING:
     from modelshelf.config import Action, Config, Job
@@ -141,3 +141,28 @@ def test_what_is_switched_off_is_not_named(load: Load) -> None:
 def test_a_job_says_first_whether_directories_count(load: Load, folder: str, job_says: str, *, expected: bool) -> None:
     config = load(f"input_paths: {{a: {{path: x, {folder}}}}}\njobs: {{it: {{paths: all, {job_says}}}}}")
     assert config.folders()[0].is_recursive is expected
+
+
+def test_a_job_of_a_new_type_is_about_all_folders_where_it_names_none(load: Load) -> None:
+    kinds = ("deep-scan", "verify", "build-gallery", "check-updates")
+    config = load(FOLDERS + "jobs: {it: {actions: [" + ", ".join(f"{{type: {kind}}}" for kind in kinds) + "]}}")
+    deeds = job(config).deeds
+    assert [deed.kind for deed in deeds] == [JobKind(kind) for kind in kinds]
+    assert {deed.folder_ids for deed in deeds} == {("lora", "more", "ck")}
+    assert load(FOLDERS + "jobs: {it: {type: scan-paths}}").jobs[0].folder_ids == ("lora", "more")
+
+
+def test_what_is_not_done_is_no_deed(load: Load) -> None:
+    config = load(FOLDERS + "jobs: {it: {actions: [{type: sync-lora-triggers}, {type: verify, paths: ck}]}}")
+    assert [deed.kind for deed in job(config).deeds] == [JobKind.VERIFY]
+    assert job(config).folder_ids == ("ck",)
+
+
+def test_only_scans_speak_for_dropped_files(load: Load) -> None:
+    config = load(FOLDERS + "jobs: {it: {type: verify, paths: all, output: {images: {save: false}}}}")
+    assert config.output_for("lora") == load(FOLDERS).output_for("lora")
+
+
+def test_missed_times_are_made_up_for_unless_they_are_to_be_skipped(load: Load) -> None:
+    assert job(load(FOLDERS + "jobs: {it: {paths: ck}}")).is_missed_run
+    assert not job(load(FOLDERS + "jobs: {it: {paths: ck, missed: skip}}")).is_missed_run

@@ -48,9 +48,17 @@ def test_an_interval_is_a_duration(written: str, seconds: float) -> None:
     assert (schedule.interval_seconds, schedule.cron, schedule.text) == (seconds, None, written)
 
 
+@pytest.mark.parametrize(("written", "seconds"), [("idle", 900), ("Idle 1h", 3600), ("idle hour", 3600)])
+def test_idle_is_a_lull_of_a_length(written: str, seconds: float) -> None:
+    schedule = parse_schedule(written)
+    assert (schedule.lull_seconds, schedule.cron, schedule.interval_seconds) == (seconds, None, None)
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
+        ("idle 5 s", "must be a minute or longer"),
+        ("idle always", "must be a duration"),
         ("", "must be a schedule such as"),
         ("0 2 * *", "must be a schedule such as"),
         ("@sometimes", "must be a schedule such as"),

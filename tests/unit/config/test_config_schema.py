@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import yaml
+
 from modelshelf.config import load_config, schema_json
+from modelshelf.config.sections.output import Output, Sidecars, to_domain
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT / "contrib" / "editor-schema" / "modelshelf.schema.json"
@@ -37,6 +41,20 @@ def test_no_key_but_the_known_ones_is_allowed() -> None:
 def test_the_example_loads() -> None:
     config = load_config(EXAMPLE, {})
     assert [folder.id for folder in config.folders()] == ["lora", "checkpoints", "embeddings", "archive"]
-    assert [job.schedule.text for job in config.jobs if job.schedule] == ["0 2 * * *", "30 3 1 * *"]
+    assert [job.schedule.text for job in config.jobs if job.schedule] == [
+        "0 2 * * *",
+        "30 3 1 * *",
+        "0 3 * * *",
+        "idle",
+    ]
     assert config.not_done() == []
     assert config.file.schedule.timezone == "Europe/Berlin"
+
+
+def test_what_the_example_says_of_outputs_is_good() -> None:
+    (block,) = re.findall(r"(?m)^# output:\n(?:# .*\n)+", EXAMPLE.read_text("utf-8"))
+    shown = yaml.safe_load(block.replace("# ", "", 1).replace("\n# ", "\n"))["output"]
+    assert shown["sidecars"].keys() == Sidecars.model_fields.keys()
+    without = {key: value for key, value in shown.items() if key != "sidecars"}
+    in_force, by_default = (to_domain(Output.model_validate(each)) for each in (shown, without))
+    assert (in_force.kinds, in_force.metadata) == (by_default.kinds, by_default.metadata)

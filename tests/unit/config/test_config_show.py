@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
+from modelshelf.errors import ConfigError
 from modelshelf.logs import LogFile, LogFormat, LogSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.config.conftest import Load
 
 FOLDER = "input_paths: {lora: {path: lora, type: LORA}}\n"
@@ -50,7 +51,9 @@ def test_no_key_is_shown_as_none(load: Load) -> None:
 
 
 def test_logging_is_what_logs_configure_takes(load: Load, tmp_path: Path) -> None:
-    assert load(FOLDER).log_settings() == LogSettings()
+    assert load(FOLDER, STATE_DIRECTORY="/state").log_settings() == LogSettings(
+        file=LogFile(Path("/state/logs/modelshelf.log"), "INFO", 10_000_000, 5)
+    )
     settings = load(
         FOLDER
         + """\
@@ -58,7 +61,7 @@ logging:
   level: warning
   format: json
   console: {level: DEBUG, simple: true, enabled: false}
-  file: {level: ERROR, max_size: 2.5, backup_count: 1}
+  file: {level: ERROR, directory: logs, max_size: 2.5, backup_count: 1}
 """
     ).log_settings()
     assert settings == LogSettings(
@@ -70,8 +73,35 @@ logging:
     )
 
 
-def test_a_log_file_may_be_switched_off(load: Load) -> None:
-    assert load(FOLDER + "logging: {file: {enabled: false}}").log_settings().file is None
+@pytest.mark.parametrize("said", ["off", "{enabled: false}"])
+def test_the_log_file_may_be_switched_off(load: Load, said: str) -> None:
+    assert load(FOLDER + f"logging: {{file: {said}}}").log_settings().file is None
+
+
+@pytest.mark.parametrize(
+    "said", ["", "logging: {file: on}", "logging: {file: {max_size: 10}}", "logging: {level: INFO}"]
+)
+def test_the_log_file_lies_with_the_state_unless_somebody_says_otherwise(load: Load, said: str) -> None:
+    def path(text: str, **environment: str) -> Path:
+        file = load(FOLDER + text, **environment).log_settings().file
+        assert file is not None
+        return file.path
+
+    assert path(said, STATE_DIRECTORY="/state") == Path("/state/logs/modelshelf.log")
+    assert path(said + "\nstore: {directory: /mine}") == Path("/mine/logs/modelshelf.log")
+    assert path(said, LOGS_DIRECTORY="/var/log/modelshelf:/other") == Path("/var/log/modelshelf/modelshelf.log")
+    named = "logging: {file: {directory: /elsewhere, filename: a.log}}"
+    assert path(named, LOGS_DIRECTORY="/var/log/modelshelf") == Path("/elsewhere/a.log")
+
+
+def test_where_the_log_file_lies_is_shown(load: Load) -> None:
+    shown = yaml.safe_load(load(FOLDER, STATE_DIRECTORY="/state").show())
+    assert shown["logging"]["file"]["directory"] == "/state/logs"
+
+
+def test_a_log_file_is_no_text(load: Load) -> None:
+    with pytest.raises(ConfigError, match=r"logging\.file: "):
+        load(FOLDER + "logging: {file: modelshelf.log}")
 
 
 def test_offline_is_off_by_default(load: Load) -> None:

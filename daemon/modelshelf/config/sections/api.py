@@ -99,8 +99,10 @@ class Batch(Section):
 class Domains(Section):
     """`api.domains`: which site a page links to."""
 
-    sfw: Host = Field(default="civitai.com", description="Kept, without effect: pages link to civitai.com")
-    nsfw: Host = Field(default="civitai.red", description="Kept, without effect: pages link to civitai.com")
+    sfw: Host = Field(default="civitai.com", description="Where the page of a model leads to that is for everybody")
+    nsfw: Host = Field(
+        default="civitai.red", description="Where one leads to that is marked NSFW or of `nsfwLevel` 4 (R) and above"
+    )
 
 
 class Nsfw(Section):

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from modelshelf.config.sections.deep_scan import FolderDeepScan
 from modelshelf.config.sections.section import Section
 from modelshelf.config.sections.values import AbsolutePath, Seconds, Texts
 from modelshelf.domain.folder import WatchMode
@@ -54,6 +55,7 @@ class InputPath(Section):
     stability_delay: Seconds | None = Field(
         default=None, description="Quiet time here; default `watch.stability_delay`"
     )
+    deep_scan: FolderDeepScan | None = Field(default=None, description="When and how its files are read")
 
 
 class Scanner(Section):

@@ -1,22 +1,16 @@
 """`jobs`: what is done on demand or by the calendar, in CivitScraper's flat form and in its list form."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from modelshelf.config.schedule import checked_schedule
+from modelshelf.config.sections.deep_scan import Missed
 from modelshelf.config.sections.organization import Organization
 from modelshelf.config.sections.output import Output
 from modelshelf.config.sections.section import Section
 from modelshelf.config.sections.values import Texts
-
-
-class JobKind(StrEnum):
-    """What an action does. `sync-lora-triggers` is read and checked; this version does not do it."""
-
-    SCAN_PATHS = "scan-paths"
-    SYNC_LORA_TRIGGERS = "sync-lora-triggers"
+from modelshelf.domain.job import JobKind
 
 
 def _without_organization(value: Any) -> Any:
@@ -27,9 +21,13 @@ class ActionEntry(Section):
     """`jobs.NAME.actions[]`, and the same keys in `jobs.NAME` itself."""
 
     type: JobKind = Field(
-        default=JobKind.SCAN_PATHS, description="`scan-paths`, or `sync-lora-triggers` (kept, not done)"
+        default=JobKind.SCAN_PATHS,
+        description="`scan-paths`, `deep-scan`, `verify`, `build-gallery`, `check-updates`; `sync-lora-triggers`: kept, not done",
     )
-    paths: Texts = Field(default=(), description="Ids of `input_paths`, or `all`; without it every folder of type LORA")
+    paths: Texts = Field(
+        default=(),
+        description="Ids of `input_paths`, or `all`; without it all, but for `scan-paths` every folder of type LORA",
+    )
     recursive: bool | None = Field(
         default=None,
         description="Whether directories inside count, whatever the folder says; the job that speaks for dropped files decides",
@@ -66,7 +64,12 @@ class JobEntry(ActionEntry):
 
     description: str | None = Field(default=None, description="What the job is for, in your words")
     schedule: Annotated[str, AfterValidator(checked_schedule)] | None = Field(
-        default=None, description="When it runs by itself: five cron fields (`0 2 * * *`), `@daily`, or `every 6h`"
+        default=None,
+        description="When it runs by itself: five cron fields (`0 2 * * *`), `@daily`, `every 6h`, or `idle`",
+    )
+    missed: Missed = Field(
+        default=Missed.RUN,
+        description="A time that the machine slept through: `run` as soon as it wakes, or `skip` until the next",
     )
     actions: tuple[ActionEntry, ...] = Field(
         default=(), description="Several actions, done in this order; the list form"

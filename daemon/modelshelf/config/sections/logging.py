@@ -1,7 +1,7 @@
 """`logging`: what is logged where."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -21,18 +21,27 @@ class Console(Section):
 
 
 class File(Section):
-    """`logging.file`. Without this section there is no log file."""
+    """`logging.file`. The daemon has a log file unless this section switches it off."""
 
-    enabled: bool = Field(default=True, description="Log to a file as well, as JSON lines")
+    enabled: bool = Field(
+        default=True, description="Log to a file as well, as JSON lines; `logging.file: off` is the same as `false`"
+    )
     level: Level | None = Field(default=None, description="Least urgent level there; default `logging.level`")
-    directory: AbsolutePath = Field(
-        default=Path("logs"),
-        validate_default=True,
-        description="Directory of log files; relative to the configuration file",
+    directory: AbsolutePath | None = Field(
+        default=None, description="Directory of log files; default `$LOGS_DIRECTORY`, or `logs` in the state directory"
     )
     filename: str = Field(default="modelshelf.log", pattern=r"^[^/\x00]+$", description="Name of the log file")
     max_size: float = Field(default=10, gt=0, description="Megabytes at which it is rotated")
     backup_count: int = Field(default=5, ge=0, description="Older log files that are kept")
+
+
+def _switch(value: Any) -> Any:
+    """Give `off` and `on`, which YAML reads as booleans, as the section that they are short for."""
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
+def _or_switch(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"$ref": schema.pop("$ref")}, {"type": "boolean"}]
 
 
 class Logging(Section):
@@ -44,26 +53,31 @@ class Logging(Section):
         description="`console`, `json`, or `auto`: the journal's own fields, lines on a terminal, else JSON",
     )
     console: Console = Field(default_factory=Console, description="The terminal or the journal")
-    file: File | None = Field(default=None, description="A log file")
+    file: Annotated[File, BeforeValidator(_switch)] = Field(
+        default_factory=File, description="The log file", json_schema_extra=_or_switch
+    )
 
 
-def to_settings(logging: Logging) -> LogSettings:
-    """Give what `logs.configure` takes; a part never logs more than `logging.level` lets through."""
+def to_settings(logging: Logging, log_directory: Path) -> LogSettings:
+    """Give what `logs.configure` takes; a part never logs more than `logging.level` lets through.
+
+    `log_directory` is where the log file lies if nobody says otherwise.
+    """
     return LogSettings(
         format=logging.format,
         level=_stricter(logging.level, logging.console.level),
         is_stream_enabled=logging.console.enabled,
         is_simple=logging.console.simple,
-        file=_file(logging),
+        file=_file(logging, log_directory),
     )
 
 
-def _file(logging: Logging) -> LogFile | None:
+def _file(logging: Logging, log_directory: Path) -> LogFile | None:
     file = logging.file
-    if file is None or not file.enabled:
+    if not file.enabled:
         return None
     return LogFile(
-        path=file.directory / file.filename,
+        path=(file.directory or log_directory) / file.filename,
         level=_stricter(logging.level, file.level),
         max_size_bytes=round(file.max_size * 1_000_000),
         backup_count=file.backup_count,

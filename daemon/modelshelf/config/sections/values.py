@@ -105,7 +105,7 @@ _DURATION_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0}, 
 _SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}, {"const": False}]}
 _TEXTS_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
-Seconds = Annotated[float, PlainValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 SizeBytes = Annotated[int | None, PlainValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 AbsolutePath = Annotated[Path, PlainValidator(absolute_path), WithJsonSchema({"type": "string"})]
 PathTemplate = Annotated[str, PlainValidator(path_template), WithJsonSchema({"type": "string"})]
