@@ -69,8 +69,10 @@ def hung(tmp_path: Path, civitai: CivitaiStandIn, quick_config: str, monkeypatch
     (tmp_path / "python" / "sitecustomize.py").write_text(HUNG_READ)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "python"))
     daemon = DaemonProcess(tmp_path, civitai.base_url, config=quick_config)
-    (daemon.models / "large.safetensors").write_bytes(builders.lora(28, padding_bytes=200_000_000))
+    (tmp_path / "large").write_bytes(builders.lora(28, padding_bytes=200_000_000))
     daemon.start()
+    wait_until(lambda: "folder_scanned" in daemon.log.read_text())
+    (tmp_path / "large").rename(daemon.models / "large.safetensors")  # a drop: it is read by the daemon itself
     wait_until(lambda: "hangs now" in daemon.log.read_text())
     return daemon
 

@@ -35,6 +35,9 @@ ENTRANCES: Mapping[str, Entrance] = {
     "mute": Entrance("mute", "mute", "Tell no more of newer versions of a model."),
     "duplicates": Entrance("duplicates", "duplicates", "Show files that hold the same."),
     "scan": Entrance("scan", "scan", "Look through folders now."),
+    "chunks": Entrance("chunks", "chunks", "Show in which chunks files are read deep, and how far they are."),
+    "verify": Entrance("verify", "verify", "Read files again, and show what rotted."),
+    "report": Entrance("report", "report", "Show what a run found."),
     "confirm-missing": Entrance(
         "confirm_missing", "confirm_missing", "Confirm that what vanished from a folder is really gone."
     ),
@@ -46,6 +49,7 @@ ENTRANCES: Mapping[str, Entrance] = {
     "failures": Entrance("failures", "failures", "Show what failed, why, and when it is tried again."),
     "retry": Entrance("retry", "retry", "Try again at once what failed."),
     "import": Entrance("import_stablequeue", "importing", "Take over what another program knows."),
+    "doctor": Entrance("doctor", "doctor", "Examine the installation and say what to do about what is not well."),
     "backups": Entrance("backups", "backups", "List the backups of what is known."),
     "restore": Entrance("restore", "restore", "Put a backup in the place of what is known."),
     "hash": Entrance("hash", "hash_files", "Give the six hashes of any file, as Civitai has them."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.cli.wording import count_text, path_json, size_text
 from modelshelf.domain.display import readable
-from modelshelf.domain.duplicate import Likeness, group_copies
+from modelshelf.domain.duplicate import Likeness, group_copies, remembered
 from modelshelf.errors import ModelshelfError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def find_duplicates(store: Store, folder_ids: Collection[str] | None = None) -> 
     roots = roots_of(store)
     seen = _identities(copies, roots)
     there = [copy for copy in copies if seen.get(copy.file_id, ()) is not None]
-    groups = group_copies(there, lambda copy: seen.get(copy.file_id) or _remembered(copy))
+    groups = group_copies(there, lambda copy: seen.get(copy.file_id) or remembered(copy))
     return [group for group in groups if folder_ids is None or _is_within(group, folder_ids)]
 
 
@@ -45,12 +45,6 @@ def roots_of(store: Store) -> dict[str, Path]:
 
 def _is_within(group: DuplicateGroup, folder_ids: Collection[str]) -> bool:
     return any(copy.folder_id in folder_ids for names in group.files for copy in names)
-
-
-def _remembered(copy: Copy) -> tuple[object, ...]:
-    """Which file a name was of when it was last looked at: no two files have all of this in common."""
-    fingerprint = copy.fingerprint
-    return copy.sha256, fingerprint.inode, fingerprint.mtime_ns, fingerprint.ctime_ns
 
 
 def _identities(copies: Sequence[Copy], roots: Mapping[str, Path]) -> dict[int, tuple[int, int] | None]:

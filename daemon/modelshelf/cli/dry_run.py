@@ -120,7 +120,8 @@ class Comparison:
         if stat.S_ISDIR(status.st_mode):
             yield from walk(folder.path, intake, self.spot.path, is_recursive=folder.is_recursive)
         elif stat.S_ISREG(status.st_mode) and intake.is_model(self.spot.path):
-            yield Listing(os.path.dirname(self.spot.path), models={self.spot.path: Fingerprint.of(status)})
+            directory, name = os.path.split(self.spot.path)
+            yield Listing(directory, [(name, *Fingerprint.of(status))])
 
     def _rows(self, directory: bytes) -> Mapping[bytes, ModelFile]:
         """Give the rows of a directory, as far as they lie in the spot."""

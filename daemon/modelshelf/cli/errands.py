@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.cli.copies import duplicates_json, find_duplicates, group_lines, roots_of, summary_line
 from modelshelf.cli.exits import Exit
+from modelshelf.cli.owing import Depth
+from modelshelf.cli.rotten import damage_text, evidence_json, standing_evidence
+from modelshelf.cli.run_report import change_lines, damage_lines, headlines, sum_of
 from modelshelf.cli.showing import show_json, show_line
 from modelshelf.cli.status import run_json
-from modelshelf.cli.wording import count_text, statistics_json
+from modelshelf.cli.wording import count_text, size_text, statistics_json
+from modelshelf.clock import SystemClock
 from modelshelf.domain.display import readable
-from modelshelf.domain.run import RunStatistics
 from modelshelf.errors import ModelshelfError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from modelshelf.cli.opening import Opening
     from modelshelf.cli.owing import Errand
     from modelshelf.domain.duplicate import DuplicateGroup
-    from modelshelf.domain.run import Run
     from modelshelf.store.store import Store
 
 GROUPS_SHOWN = 10
@@ -94,40 +96,42 @@ def report(store: Store, errand: Errand, wishes: Wishes) -> int:
         for hold in store.holds.all()
         if hold.folder_id in errand.folder_ids
     ]
-    duplicates, roots = find_duplicates(store, errand.folder_ids), roots_of(store)
+    found = sum_of(run.statistics for run in runs)
+    damaged = [
+        each for each in standing_evidence(store) if each.rot.is_told and each.file.folder_id in errand.folder_ids
+    ]
+    duplicates = find_duplicates(store, errand.folder_ids) if errand.depth is not Depth.QUICK else []
+    roots, (owed_files, owed_bytes) = roots_of(store), _still_owed(store, errand)
     if wishes.is_json:
         show_json(
             {
                 "folders": [*errand.folder_ids],
                 "is_done": not problems,
-                "statistics": statistics_json(_sum(runs)),
+                "statistics": statistics_json(found),
+                "owed_files": owed_files,
+                "owed_bytes": owed_bytes,
                 "duplicates": duplicates_json(duplicates, roots),
+                "damaged": [evidence_json(each) for each in damaged],
                 "runs": [run_json(run) for run in runs],
                 "problems": [*problems],
             }
         )
     else:
-        for line in [*summary(_sum(runs)), *_duplicate_lines(duplicates, roots)]:
+        owed = f"- Still to be read: {count_text(owed_files, 'model', 'models')}, {size_text(owed_bytes)}"
+        changes = [*change_lines(found), *([owed] if owed_files else [])]
+        damage = damage_lines(damage_text(each) for each in damaged)
+        for line in [*headlines(found), *changes, *damage, *_duplicate_lines(duplicates, roots)]:
             show_line(line)
     if problems:
         raise ModelshelfError(f"not everything could be judged: {'; '.join(problems)}")
     return Exit.GOOD
 
 
-def summary(statistics: RunStatistics) -> list[str]:
-    """Give what a scan found, a line per kind of change."""
-    found = f" Found {count_text(statistics.total, 'model file', 'model files')}" if statistics.total else ""
-    lines = {
-        "Added": count_text(statistics.added, "new model", "new models"),
-        "Updated": count_text(statistics.updated, "changed model", "changed models"),
-        "Moved": count_text(statistics.moved, "model", "models"),
-        "Missing": count_text(statistics.missing, "model", "models"),
-        "Hashed": count_text(statistics.hashes_calculated, "model", "models"),
-        "Not hashed": count_text(statistics.hashes_skipped, "model", "models"),
-        "Errors": f"{count_text(statistics.errors, 'error', 'errors')}, see modelshelf failures",
-    }
-    told = [f"- {name}: {text}" for name, text in lines.items() if not text.startswith("0 ")]
-    return [f"Scan complete!{found}", *(told or ["- Nothing changed"])]
+def _still_owed(store: Store, errand: Errand) -> tuple[int, int]:
+    """Give how many files of an errand wait for their time, and their bytes; what failed is told elsewhere."""
+    now, spots = SystemClock().now(), errand.spots or [(folder_id, b"") for folder_id in errand.folder_ids]
+    counts = [store.reading.count(folder_id, path, now) for folder_id, path in spots]
+    return sum(files for files, _ in counts), sum(size_bytes for _, size_bytes in counts)
 
 
 def _duplicate_lines(groups: Sequence[DuplicateGroup], roots: Mapping[str, Path]) -> list[str]:
@@ -140,10 +144,3 @@ def _duplicate_lines(groups: Sequence[DuplicateGroup], roots: Mapping[str, Path]
     if len(groups) > GROUPS_SHOWN:
         lines.append(f"  and {len(groups) - GROUPS_SHOWN} more: modelshelf duplicates")
     return lines
-
-
-def _sum(runs: Iterable[Run]) -> RunStatistics:
-    counted = [run.statistics for run in runs]
-    return RunStatistics(
-        **{field.name: sum(getattr(each, field.name) for each in counted) for field in fields(RunStatistics)}
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -9,9 +10,10 @@ import click
 from modelshelf.cli.errands import Wishes, carry_out
 from modelshelf.cli.finding import Spot, find_job
 from modelshelf.cli.opening import Opening, global_options
-from modelshelf.cli.owing import Errand, errand_of
+from modelshelf.cli.owing import Depth, Errand, errand_of
 from modelshelf.cli.showing import json_option
 from modelshelf.clock import SystemClock
+from modelshelf.domain.job import JobKind
 from modelshelf.domain.task import Priority
 from modelshelf.errors import UsageError
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from modelshelf.cli.job_wish import JobWish
     from modelshelf.config import Job
+    from modelshelf.domain.job import Deed
     from modelshelf.store.store import Store
 
 
@@ -40,7 +43,7 @@ def job(opening: Opening, /, name: str | None, *, is_json: bool, **flags: bool) 
     if flags["is_dry_run"]:
         return _dry_run(opening, chosen, is_json=is_json)
     wishes = Wishes(_folder_ids(chosen), flags["is_waited"], is_json=is_json)
-    return carry_out(opening, lambda store: owe_jobs(store, chosen, is_forced=flags["is_forced"]), wishes)
+    return carry_out(opening, lambda store: owe_jobs(opening, store, chosen, is_forced=flags["is_forced"]), wishes)
 
 
 def run_wish(opening: Opening, wish: JobWish) -> int:
@@ -50,27 +53,38 @@ def run_wish(opening: Opening, wish: JobWish) -> int:
     if wish.is_dry_run:
         return _dry_run(opening, chosen, is_json=False)
     wishes = Wishes(_folder_ids(chosen), is_waited=True, is_json=False)
-    return carry_out(opening, lambda store: owe_jobs(store, chosen, is_forced=wish.is_forced), wishes)
+    return carry_out(opening, lambda store: owe_jobs(opening, store, chosen, is_forced=wish.is_forced), wishes)
 
 
-def owe_jobs(store: Store, chosen: Sequence[Job], *, is_forced: bool) -> Errand:
+def owe_jobs(opening: Opening, store: Store, chosen: Sequence[Job], *, is_forced: bool) -> Errand:
     """Owe a run of each of these jobs."""
-    from modelshelf.scheduling import Appointment, begin_run  # noqa: PLC0415 -- APScheduler, only where a job is run
+    from modelshelf.settings import appointment  # noqa: PLC0415 -- half of the house, only where a job is run
+    from modelshelf.steps.beginning import begin_run  # noqa: PLC0415 -- likewise
 
-    run_ids: list[int] = []
+    errands = []
     with store.database.transaction():
         for each in chosen:
-            appointment = Appointment(
-                each.name,
-                each.folder_ids,
-                cron=None,
-                interval=None,
-                is_forced=is_forced or any(action.is_refresh_forced for action in each.actions),
-            )
-            run_id = begin_run(store, appointment, SystemClock(), Priority.PERSON)
-            errand = errand_of(store, [(folder_id, b"") for folder_id in each.folder_ids], run_id)
-            run_ids += errand.run_ids
-    return Errand(_folder_ids(chosen), tuple(dict.fromkeys(run_ids)))
+            wanted = appointment(opening.config, each)
+            deeds = tuple(replace(deed, is_forced=deed.is_forced or is_forced) for deed in wanted.deeds)
+            run_id = begin_run(store, replace(wanted, deeds=deeds), SystemClock(), Priority.PERSON)
+            errands.append(_errand(store, deeds, run_id))
+    is_deep = all(errand.depth is Depth.DEEP for errand in errands)
+    return Errand(
+        _folder_ids(chosen),
+        tuple(dict.fromkeys(run_id for errand in errands for run_id in errand.run_ids)),
+        tuple(dict.fromkeys(spot for errand in errands for spot in errand.spots)),
+        Depth.DEEP if is_deep else Depth.USUAL,
+    )
+
+
+def _errand(store: Store, deeds: Sequence[Deed], run_id: int) -> Errand:
+    """Give what is waited for; a run whose scans are all merged into those of others is over, if it does nothing else."""
+    kinds = {deed.kind for deed in deeds}
+    depth = Depth.DEEP if kinds == {JobKind.DEEP_SCAN} else Depth.USUAL
+    folder_ids = tuple(dict.fromkeys(folder_id for deed in deeds for folder_id in deed.folder_ids))
+    if kinds <= {JobKind.DEEP_SCAN, JobKind.SCAN_PATHS}:
+        return errand_of(store, [(folder_id, b"") for folder_id in folder_ids], run_id, depth)
+    return Errand(folder_ids, (run_id,), (), depth)
 
 
 def _chosen(opening: Opening, name: str | None) -> list[Job]:
@@ -81,7 +95,7 @@ def _chosen(opening: Opening, name: str | None) -> list[Job]:
             opening.note(f"note: {sentence}")
     able = [each for each in chosen if each.folder_ids]
     if not able:
-        raise UsageError("there is no job to run: none of those named looks through a folder")
+        raise UsageError("there is no job to run: none of those named does anything in a folder")
     return able
 
 

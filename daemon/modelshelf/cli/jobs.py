@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from modelshelf.domain.jsontypes import JsonObject
     from modelshelf.domain.run import Run
 
-COLUMNS = ("job", "schedule", "folders", "last run", "did", "description")
+COLUMNS = ("job", "does", "schedule", "folders", "last run", "did", "description")
 
 
 @click.command()
@@ -48,6 +48,7 @@ def _last_runs(opening: Opening, listed: tuple[Job, ...]) -> dict[str, Run]:
 def _row(job: Job, run: Run | None) -> tuple[str, ...]:
     return (
         job.name,
+        ", ".join(_kinds(job)),
         job.schedule.text if job.schedule else "by hand",
         ", ".join(job.folder_ids),
         when_text(run.started_at if run else None, SystemClock().now()),
@@ -56,10 +57,15 @@ def _row(job: Job, run: Run | None) -> tuple[str, ...]:
     )
 
 
+def _kinds(job: Job) -> list[str]:
+    return list(dict.fromkeys(action.kind.value for action in job.actions))
+
+
 def _document(job: Job, run: Run | None) -> JsonObject:
     return {
         "job": job.name,
         "description": job.description,
+        "does": [*_kinds(job)],
         "schedule": job.schedule.text if job.schedule else None,
         "folders": [*job.folder_ids],
         "last_run": run_json(run) if run else None,

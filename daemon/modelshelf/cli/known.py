@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelshelf.cli.rotten import evidence_of
 from modelshelf.clock import SystemClock
 from modelshelf.domain.fact import Field, Source, choose
 from modelshelf.domain.model_file import ScanPhase
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from modelshelf.cli.rotten import Evidence
     from modelshelf.domain.civitai import Alternate
     from modelshelf.domain.content import Content
     from modelshelf.domain.decision import Decision
@@ -65,7 +67,7 @@ class Known:
     """Everything about one file.
 
     `facts` has for each field the effective fact first, then those that lost to it. `question` says why what Civitai answered
-    was not believed.
+    was not believed. `rot` is what ever rotted of it, the latest first.
     """
 
     file: ModelFile
@@ -86,6 +88,8 @@ class Known:
     schedule: Schedule
     question: str | None
     last_used_at: datetime | None
+    verified_at: datetime | None
+    rot: Sequence[Evidence]
 
     @property
     def absolute(self) -> bytes:
@@ -120,6 +124,8 @@ def know(store: Store, file: ModelFile) -> Known:
         schedule=schedule,
         question=_question(store, file, content),
         last_used_at=store.claims.last_used_at(file.id),
+        verified_at=store.verifications.last_of(file.id),
+        rot=[evidence_of(store, file, each) for each in store.rot.ever_of(file.id)],
     )
 
 
@@ -193,7 +199,7 @@ def _is_untouched(path: bytes, writing: Writing) -> bool:
 
 def _keyed(store: Store, path: bytes) -> Beside:
     """Tell whose the values in a JSON file are: by its mark and by the ledger."""
-    found = read_sidecar(Path(os.fsdecode(path)))
+    found = read_sidecar(Path(os.fsdecode(path)), store.standing.own_id)
     if found is None:
         return Beside(path, NOT_OURS, None)
     others = without_ours(found.content, store.ledger.digests_ever(path))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from modelshelf.cli.known_lookups import is_ignored, match_text, reason_of_next
+from modelshelf.cli.rotten import evidence_json
 from modelshelf.cli.subjects import task_json
 from modelshelf.cli.wording import moment_json, path_json
 
@@ -34,6 +35,8 @@ def document(store: Store, known: Known) -> JsonObject:
         "first_seen_at": moment_json(file.first_seen_at),
         "last_used_at": moment_json(known.last_used_at),
         "missing_since": moment_json(file.missing_since),
+        "verified_at": moment_json(known.verified_at),
+        "damage": [evidence_json(each) for each in known.rot],
         "waiting_reason": file.waiting_reason,
         "hash_skipped_reason": file.hash_skipped_reason,
         "header": None if header is None else _header_json(header),

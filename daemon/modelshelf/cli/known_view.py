@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelshelf.cli.hash import NAMES
 from modelshelf.cli.known_lookups import lookup_pairs
+from modelshelf.cli.rotten import show_all_damage
 from modelshelf.cli.showing import show_heading, show_line, show_pairs, show_table
 from modelshelf.cli.status import WORDS_OF_STATES
 from modelshelf.cli.wording import count_text, size_text, value_text, when_text
@@ -32,6 +33,7 @@ def show_known(opening: Opening, known: Known) -> None:
     now = SystemClock().now()
     show_heading(readable(known.absolute))
     show_pairs(_head(known, now))
+    show_all_damage(known.rot, now)
     if known.content is not None:
         show_heading("Hashes")
         hashes = asdict(known.content.hashes)
@@ -70,6 +72,8 @@ def _head(known: Known, now: datetime) -> list[tuple[str, str]]:
     ]
     if known.last_used_at is not None:
         pairs.append(("last used", when_text(known.last_used_at, now)))
+    if known.verified_at is not None:
+        pairs.append(("last read whole", when_text(known.verified_at, now)))
     if file.missing_since is not None:
         pairs.append(("missing since", when_text(file.missing_since, now)))
     if file.waiting_reason is not None:

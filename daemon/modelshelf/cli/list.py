@@ -49,6 +49,7 @@ class Found:
 
     entry: Entry
     state: FileState
+    is_damaged: bool = False
 
 
 @click.command(name="list")
@@ -95,22 +96,21 @@ def find(store: Store, search: Search) -> Iterator[Found]:
         model_type=_spelling(reports, "model_type", search.model_type),
         base_model=_spelling(reports, "base_model", search.base_model),
         state=search.state if search.state in NARROWABLE else None,
-        limit=PAGE,
+        limit=min(PAGE, search.offset + search.limit + 1),
     )
+    damaged = {rot.file_id for rot in store.rot.standing()}
     for entries in _pages(store, query):
         states = reports.states(entry.file_id for entry in entries)
         for entry in entries:
             state = states.get(entry.file_id)
             if state is not None and search.state in {None, state}:
-                yield Found(entry, state)
+                yield Found(entry, state, is_damaged=entry.file_id in damaged)
 
 
 def _pages(store: Store, query: EntryQuery) -> Iterator[list[Entry]]:
-    entries = store.entries.search(query)
-    while entries:
+    while entries := store.entries.search(query):
         yield entries
-        query = replace(query, offset=query.offset + PAGE)
-        entries = store.entries.search(query)
+        query = replace(query, offset=query.offset + query.limit, limit=PAGE)
 
 
 def _spelling(reports: Reports, column: str, word: str | None) -> str | None:
@@ -137,9 +137,11 @@ def _row(found: Found) -> tuple[str, ...]:
 
 
 def _standing(found: Found) -> str:
-    """Give the state in a word, and what a scan of its pickles found amiss."""
+    """Give the state in a word, whether it has rotted, and what a scan of its pickles found amiss."""
     pickles = (found.entry.pickle_verdict or "").replace("_", " ")
-    return f"{found.state.value}; pickle {pickles}" if pickles not in {"", "clean"} else found.state.value
+    doubts = ["DAMAGED"] if found.is_damaged else []
+    doubts += [f"pickle {pickles}"] if pickles not in {"", "clean"} else []
+    return "; ".join([found.state.value, *doubts])
 
 
 def _document(found: Found) -> JsonObject:
@@ -147,6 +149,7 @@ def _document(found: Found) -> JsonObject:
     return {
         "file_id": entry.file_id,
         "state": found.state.value,
+        "is_damaged": found.is_damaged,
         "folder": entry.folder_id,
         **path_json(entry.path),
         "size_bytes": entry.size_bytes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from modelshelf.clock import SystemClock
@@ -16,28 +17,41 @@ if TYPE_CHECKING:
     from modelshelf.store.store import Store
 
 
+class Depth(StrEnum):
+    """How far a scan goes: files are noted and no more, or read in their turn, or read now whatever windows say."""
+
+    QUICK = "quick"
+    USUAL = "usual"
+    DEEP = "deep"
+
+
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Scans that are owed: in which folders, and the runs in which their work is counted."""
+    """Scans that are owed: in which folders, and the runs in which their work is counted; `spots` are their paths."""
 
     folder_ids: tuple[str, ...]
     run_ids: tuple[int, ...]
+    spots: tuple[tuple[str, bytes], ...] = ()
+    depth: Depth = Depth.USUAL
 
 
-def owe_scans(store: Store, spots: Sequence[Spot]) -> Errand:
-    """Owe the scan of each of these spots, as one run."""
+def owe_scans(store: Store, spots: Sequence[Spot], depth: Depth = Depth.USUAL) -> Errand:
+    """Owe the scan of each of these spots, as one run; a deep one also has what is owed there already read at once."""
     now = SystemClock().now()
+    priority = Priority.DEEP if depth is Depth.DEEP else Priority.PERSON
     with store.database.transaction():
         run_id = store.runs.start(None, now)
         scans = [
-            NewTask(TaskKind.SCAN_FOLDER, spot.folder.id, path=spot.path, priority=Priority.PERSON, run_id=run_id)
+            NewTask(TaskKind.SCAN_FOLDER, spot.folder.id, path=spot.path, priority=priority, run_id=run_id)
             for spot in spots
         ]
         store.journal.add(scans, now)
-        return errand_of(store, [(spot.folder.id, spot.path) for spot in spots], run_id)
+        for spot in spots if depth is Depth.DEEP else []:
+            store.reading.raise_to(spot.folder.id, spot.path, Priority.PERSON)
+        return errand_of(store, [(spot.folder.id, spot.path) for spot in spots], run_id, depth)
 
 
-def errand_of(store: Store, scans: Iterable[tuple[str, bytes]], run_id: int) -> Errand:
+def errand_of(store: Store, scans: Iterable[tuple[str, bytes]], run_id: int, depth: Depth = Depth.USUAL) -> Errand:
     """Give the errand that scans of these folders and paths are.
 
     A scan that was owed already keeps the run it belonged to. Where that is so of all of them, our own run has nothing to
@@ -46,18 +60,29 @@ def errand_of(store: Store, scans: Iterable[tuple[str, bytes]], run_id: int) -> 
     from modelshelf.store.reports import Reports  # noqa: PLC0415 -- sqlite_utils comes with its package
 
     reports = Reports(store.database)
-    wanted = list(scans)
+    wanted = tuple(dict.fromkeys(scans))
     owed = [task for folder_id, path in wanted for task in reports.scans([folder_id], path)]
     run_ids = {task.run_id for task in owed if task.run_id is not None}
     if run_id not in run_ids:
         store.runs.end(run_id, SystemClock().now())
-    return Errand(tuple(dict.fromkeys(folder_id for folder_id, _ in wanted)), tuple(sorted(run_ids)))
+    folder_ids = tuple(dict.fromkeys(folder_id for folder_id, _ in wanted))
+    return Errand(folder_ids, tuple(sorted(run_ids)), wanted, depth)
 
 
-def stop_scans(opening: Opening, store: Store, folder_ids: Sequence[str]) -> int:
-    """Drop the scans of these folders that wait, and stop those that run; gives how many there were."""
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What was taken back: scans, and the reading of files that a person wanted at once and is done in its turn now."""
+
+    scans: int
+    files: int
+
+
+def stop_scans(
+    opening: Opening, store: Store, folder_ids: Sequence[str], eased: Sequence[tuple[str, bytes]] = ()
+) -> Stopped:
+    """Drop the scans of these folders that wait, stop those that run, and let what lies in `eased` be read in its turn."""
     from modelshelf.store.reports import Reports  # noqa: PLC0415 -- likewise
-    from modelshelf.watching.poke import STOP_SCANS, poke  # noqa: PLC0415 -- likewise
+    from modelshelf.watching.poke import EASE_READING, STOP_SCANS, poke  # noqa: PLC0415 -- likewise
 
     reports = Reports(store.database)
     with store.database.transaction():
@@ -66,6 +91,9 @@ def stop_scans(opening: Opening, store: Store, folder_ids: Sequence[str]) -> int
         dropped = store.journal.drop_scans(scans)
         for run_id in {task.run_id for task in scans if task.run_id is not None and task not in running}:
             store.runs.end(run_id, SystemClock().now())
+        files = sum(store.reading.ease(folder_id, path) for folder_id, path in eased)
     if running:
         poke(opening.state_directory, STOP_SCANS)
-    return dropped + len(running)
+    if files:
+        poke(opening.state_directory, EASE_READING)
+    return Stopped(dropped + len(running), files)

@@ -12,7 +12,7 @@ from modelshelf.cli.showing import json_option, show_json, show_line
 from modelshelf.cli.wording import count_text
 from modelshelf.clock import SystemClock
 from modelshelf.domain.failure import FailureKind
-from modelshelf.domain.task import Priority
+from modelshelf.domain.task import ORDER, Lane, Priority
 from modelshelf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,21 +30,27 @@ def retry(opening: Opening, task_ids: tuple[int, ...], kind: str | None, *, is_a
     """Try again at once what failed: TASK_IDS as `modelshelf failures` shows them, a --kind, or --all.
 
     Broken files are read once more with `--kind invalid_format` or `--all`; Civitai is asked again for what it did not know
-    with `--kind api` or `--all`.
+    with `--kind api` or `--all`, and where it refused the key or the region, too.
     """
     if sum((bool(task_ids), kind is not None, is_all)) != 1:
         raise click.UsageError("Name ids, or a --kind, or --all.")
     with opening.writing() as store:
+        is_asking = _is_asking(store, task_ids) if task_ids else kind in {None, FailureKind.API}
         brought = _bring_back(store, task_ids, FailureKind(kind) if kind else None)
-    from modelshelf.watching.poke import poke  # noqa: PLC0415 -- only after the work is owed
+    from modelshelf.watching.poke import ASK_CIVITAI, WAKE, poke  # noqa: PLC0415 -- only after the work is owed
 
-    is_heard = poke(opening.state_directory)
+    is_heard = poke(opening.state_directory, ASK_CIVITAI if is_asking else WAKE)
     if is_json:
         show_json({"brought_back": brought, "is_daemon_running": is_heard})
         return
     show_line(
         f"{count_text(brought, 'thing is', 'things are')} tried again{'' if is_heard else ' when the daemon runs'}."
     )
+
+
+def _is_asking(store: Store, task_ids: tuple[int, ...]) -> bool:
+    """Tell whether one of these tasks asks Civitai."""
+    return any(task.id in task_ids and ORDER[task.kind].lane is Lane.NETWORK for task in store.journal.failures())
 
 
 def _bring_back(store: Store, task_ids: tuple[int, ...], kind: FailureKind | None) -> int:

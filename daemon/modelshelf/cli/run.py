@@ -17,6 +17,7 @@ import click
 from modelshelf import __version__, systemd
 from modelshelf.cli.aside import Aside, LastResort, more_time
 from modelshelf.cli.exits import Exit
+from modelshelf.cli.health import VERSION_STANDING, Health
 from modelshelf.cli.opening import global_options
 from modelshelf.cli.standing import Standing
 from modelshelf.cli.unit_files import doubts
@@ -24,7 +25,7 @@ from modelshelf.daemon import House
 from modelshelf.errors import ConfigError, ModelshelfError, StoreError, TransientError
 from modelshelf.logs import configure, get_log, redact
 from modelshelf.shelf.lease import prepare_leases
-from modelshelf.watching.poke import STOP_SCANS, PokeSocket
+from modelshelf.watching.poke import PokeSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ class Foreground:
         """Build a house that is not open yet; the rounds of the one before may be held in it for ever."""
         self._house = House(self._config, self._store)
         self._house.on_failure = self._wake
+        self._health = Health(self._store, self._house.clock)
         self._round = Aside("round")
         self._is_round_late = False
         self._is_open = False
@@ -135,9 +137,7 @@ class Foreground:
         self._drain()
         poke_socket.mend()
         for message in poke_socket.messages():
-            if message == STOP_SCANS:
-                self._house.hall.stopped_scans.set()
-            self._house.bell.ring()
+            self._house.heed(message)
         elapsed = (self._house.clock.now() - before_wall).total_seconds()
         jump_seconds = elapsed - (self._house.clock.monotonic() - before_monotonic)
         if self._house.failure is not None or self._is_asked_to_leave():
@@ -167,6 +167,7 @@ class Foreground:
         """Open the house; where that cannot be done for now (a full disk, a locked store) the next round tries it again."""
         try:
             self._house.open()
+            self._store.standing.put(VERSION_STANDING, __version__)
         except TransientError as error:
             self._house.close()
             self._build()
@@ -183,6 +184,7 @@ class Foreground:
             if abs(jump_seconds) > CLOCK_JUMP_SECONDS:
                 house.heed_clock(jump_seconds)
             house.mend()
+            self._health.look()
         except StoreError as error:
             house.fail(error)
         except ModelshelfError as error:

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelshelf.civitai.vitals import CIVITAI_STANDING, from_json
+from modelshelf.cli.health import last_work
 from modelshelf.cli.opening import NothingRecorded, Opening
+from modelshelf.cli.rotten import standing_evidence
 from modelshelf.cli.subjects import subject_text, task_json
 from modelshelf.clock import SystemClock
 from modelshelf.domain.display import readable
 from modelshelf.domain.folder import WatchMode
+from modelshelf.domain.progress import Tally
 from modelshelf.errors import ModelshelfError
+from modelshelf.progress import PROGRESS_STANDING
+from modelshelf.progress import from_json as progress_from
 from modelshelf.vitals import vitals_of
 
 if TYPE_CHECKING:
@@ -20,9 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelshelf.civitai.vitals import ApiVitals
+    from modelshelf.cli.health import Work
+    from modelshelf.cli.rotten import Evidence
     from modelshelf.domain.failure import FailureKind
     from modelshelf.domain.folder import Coverage, Folder
     from modelshelf.domain.jsontypes import JsonObject
+    from modelshelf.domain.progress import Progress
     from modelshelf.domain.run import Run
     from modelshelf.domain.task import TaskKind
     from modelshelf.shelf.room import Room
@@ -76,6 +84,9 @@ class Recorded:
     sizes: Sizes
     database_bytes: int
     wal_bytes: int
+    work: Work | None
+    tally: Tally
+    damaged: Sequence[Evidence]
 
     @property
     def failure_count(self) -> int:
@@ -87,7 +98,7 @@ class Recorded:
 class ShelfReport:
     """Everything that `status` shows; `recorded` is None where nothing is yet, `pid` where nobody is at work.
 
-    `civitai` is how asking goes, None where nobody is at work.
+    `civitai` is how asking goes, `progress` how bulk work does; None where nobody is at work.
     """
 
     now: datetime
@@ -98,6 +109,7 @@ class ShelfReport:
     folders: Sequence[FolderReport]
     recorded: Recorded | None
     civitai: ApiVitals | None = None
+    progress: Progress | None = None
 
 
 def gather(opening: Opening) -> ShelfReport:
@@ -106,17 +118,18 @@ def gather(opening: Opening) -> ShelfReport:
     folders = opening.config.folders()
     recorded: Recorded | None = None
     standing: str | None = None
+    told: str | None = None
     try:
         with opening.reading() as store:
-            standing = store.standing.get(CIVITAI_STANDING)
+            standing, told = store.standing.get(CIVITAI_STANDING), store.standing.get(PROGRESS_STANDING)
             reports = _folder_reports(folders, store)
             recorded = _recorded(opening, store, now)
     except NothingRecorded:
         reports = [FolderReport(folder.id, folder, None, watch_of(folder), {}) for folder in folders]
     pid = opening.daemon_pid()
     vitals, state_room = vitals_of(pid) if pid else None, room_of(opening.state_directory)
-    civitai = from_json(standing) if pid is not None else None
-    return ShelfReport(now, pid, vitals, state_room, opening.config.is_offline, reports, recorded, civitai)
+    civitai, progress = (from_json(standing), progress_from(told)) if pid is not None else (None, None)
+    return ShelfReport(now, pid, vitals, state_room, opening.config.is_offline, reports, recorded, civitai, progress)
 
 
 def room_of(path: Path) -> Room | None:
@@ -186,4 +199,7 @@ def _recorded(opening: Opening, store: Store, now: datetime) -> Recorded:
         sizes=reports.sizes(),
         database_bytes=sum(sizes),
         wal_bytes=sizes[1],
+        work=last_work(store),
+        tally=sum(store.reading.tallies().values(), Tally()),
+        damaged=standing_evidence(store),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelshelf import systemd
+from modelshelf.cli.progress_text import reading_text
 from modelshelf.cli.wording import count_text
-from modelshelf.daemon import NETWORK_KINDS
 from modelshelf.domain.display import readable
 from modelshelf.errors import ModelshelfError
+from modelshelf.progress import PROGRESS_STANDING, from_json
 from modelshelf.shelf.room import room_at
+from modelshelf.worker.postponed import NETWORK_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +55,14 @@ def sentence(house: House) -> str:
         if state.id in house.places and state.offline_since is not None
     }
     folders = count_text(len(house.places) - len(away), "folder", "folders")
-    parts = [f"watching {folders}", _owed_text(house), *_given_up(house), *_full(house), *_forbidden(house)]
+    parts = [
+        f"watching {folders}",
+        _owed_text(house),
+        *_reading(house),
+        *_given_up(house),
+        *_full(house),
+        *_forbidden(house),
+    ]
     parts += [*_held(house), *_away(away)]
     return "; ".join(parts)
 
@@ -63,6 +72,12 @@ def _owed_text(house: House) -> str:
     owed = house.store.journal.owed(until=house.clock.now())
     count = sum(each for kind, each in owed.items() if kind not in without)
     return f"{count_text(count, 'task', 'tasks')} owed" if count else "nothing owed"
+
+
+def _reading(house: House) -> list[str]:
+    progress = from_json(house.store.standing.get(PROGRESS_STANDING))
+    text = reading_text(progress.tally, progress, house.clock.now()) if progress is not None else None
+    return [text] if text is not None else []
 
 
 def _given_up(house: House) -> list[str]:

@@ -10,7 +10,10 @@ import click
 from modelshelf import __version__
 from modelshelf.civitai.vitals import EVERY_ENDPOINT
 from modelshelf.cli.exits import Exit
+from modelshelf.cli.health import work_json, work_text
 from modelshelf.cli.opening import Opening, global_options
+from modelshelf.cli.progress_text import device_text, progress_json, reading_text, tally_json
+from modelshelf.cli.rotten import evidence_json, show_damage
 from modelshelf.cli.shelf_report import FolderReport, Recorded, ShelfReport, gather
 from modelshelf.cli.showing import json_option, show_heading, show_json, show_line, show_pairs, show_table
 from modelshelf.cli.wording import (
@@ -25,7 +28,7 @@ from modelshelf.cli.wording import (
 )
 from modelshelf.domain.display import readable
 from modelshelf.domain.folder import WatchMode
-from modelshelf.domain.task import ORDER, Lane
+from modelshelf.domain.task import ORDER, READING, Lane
 from modelshelf.watching.poke import is_answered
 
 if TYPE_CHECKING:
@@ -59,6 +62,9 @@ NOTHING: JsonObject = {
     "failures": {},
     "failure_count": 0,
     "sizes": None,
+    "last_work": None,
+    "reading": None,
+    "damaged": [],
 }
 """What stands in the document before anything is recorded."""
 
@@ -98,7 +104,9 @@ def _show(opening: Opening, report: ShelfReport) -> None:
             "Nothing is recorded yet: start the daemon (modelshelf run), or do one scan (modelshelf scan --wait)."
         )
         return
+    show_damage(report.recorded.damaged, report.now)
     _show_files(report)
+    _show_progress(report)
     _show_work(report.recorded)
     _show_waiting(report.recorded, report.now)
     _show_runs(report.recorded, report.now)
@@ -121,6 +129,7 @@ def _show_head(opening: Opening, report: ShelfReport) -> None:
     pairs += [("civitai", text) for text in civitai_texts(report.civitai, report.now)]
     if report.recorded is not None:
         pairs.append(("database", _sizes_text(report.recorded)))
+        pairs += [("last work", work_text(report.recorded.work, report.now))] if report.recorded.work else []
     show_pairs(pairs)
 
 
@@ -137,7 +146,9 @@ def civitai_texts(vitals: ApiVitals | None, now: datetime) -> list[str]:
 def _trouble_text(trouble: Trouble, now: datetime) -> str:
     what = "everything" if trouble.endpoint == EVERY_ENDPOINT else trouble.endpoint
     word = "FORBIDDEN" if trouble.is_forbidden else "not answered"
-    tried = when_text(trouble.asked_again_at, now) + (", or after a restart or reload" if trouble.is_forbidden else "")
+    tried = when_text(trouble.asked_again_at, now) + (
+        ", or after modelshelf retry --kind api" if trouble.is_forbidden else ""
+    )
     return f"{readable(what)} {word} since {when_text(trouble.since, now)}: {readable(trouble.reason)}; asked again {tried}"
 
 
@@ -208,6 +219,20 @@ def _show_files(report: ShelfReport) -> None:
     show_pairs([(WORDS_OF_STATES[name], f"{count:,}") for name, count in totals.items()])
 
 
+def _show_progress(report: ShelfReport) -> None:
+    progress = report.progress
+    if report.recorded is None:
+        return
+    waits = "waits for its next try: see modelshelf failures" if not READING & report.recorded.owed.keys() else None
+    waits = "waits for the daemon" if report.pid is None else waits
+    if (text := reading_text(report.recorded.tally, progress, report.now, waits)) is None:
+        return
+    show_heading("Reading")
+    show_line(text)
+    if progress is not None:
+        show_pairs([(each.device, device_text(each, report.now)) for each in progress.devices if each.files])
+
+
 def _show_work(recorded: Recorded) -> None:
     show_heading("Owed")
     pairs = [(kind.value, f"{count:,}") for kind, count in recorded.owed.items()]
@@ -255,6 +280,7 @@ def _document(opening: Opening, report: ShelfReport) -> JsonObject:
         "state_disk": _room_json(report.state_room),
         "is_offline": report.is_offline,
         "civitai": _civitai_json(report.civitai),
+        "progress": progress_json(report.progress, report.now),
         "folders": [_folder_json(each) for each in report.folders],
         "is_recorded": report.recorded is not None,
         **(_recorded_json(report.recorded) if report.recorded else NOTHING),
@@ -270,6 +296,9 @@ def _daemon_json(report: ShelfReport) -> JsonObject:
         "memory_bytes": vitals.memory_bytes if vitals else None,
         "threads": vitals.threads if vitals else None,
         "open_files": vitals.open_files if vitals else None,
+        "cpu_seconds": vitals.cpu_seconds if vitals else None,
+        "read_bytes": vitals.read_bytes if vitals else None,
+        "written_bytes": vitals.written_bytes if vitals else None,
     }
 
 
@@ -340,6 +369,9 @@ def _recorded_json(recorded: Recorded) -> JsonObject:
             "wal_bytes": recorded.wal_bytes,
             **{name: getattr(sizes, name) for name in sizes.__slots__},
         },
+        "last_work": work_json(recorded.work) if recorded.work else None,
+        "reading": tally_json(recorded.tally),
+        "damaged": [evidence_json(each) for each in recorded.damaged],
     }
 
 

@@ -6,18 +6,15 @@ import itertools
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.cli.backlog import Backlog
+from modelshelf.cli.backlog import Bounds, read_backlog
 from modelshelf.cli.meter import Meter
-from modelshelf.cli.owing import stop_scans
-from modelshelf.clock import SystemClock
-from modelshelf.domain.task import ORDER, Lane, TaskKind
+from modelshelf.cli.owing import Depth, stop_scans
 from modelshelf.errors import ModelshelfError
 from modelshelf.logs import configure, redact
-from modelshelf.store.reports import Reports
-from modelshelf.watching.poke import STOP_SCANS, PokeSocket
+from modelshelf.progress import PROGRESS_STANDING, from_json
+from modelshelf.watching.poke import PokeSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,39 +22,16 @@ if TYPE_CHECKING:
     from modelshelf.cli.opening import Opening
     from modelshelf.cli.owing import Errand
     from modelshelf.daemon import House
+    from modelshelf.domain.progress import Progress
     from modelshelf.store.store import Store
 
 LOOK_SECONDS = 0.2
+LONGEST_LOOK_SECONDS = 1.0
 LOOKS_FOR_ABSENT = 5
 """How many looks long folders that are marked offline are waited for: a daemon that is poked goes and sees at once."""
 
 SECOND_THOUGHT_SECONDS = 3.0
 """How long after the first Ctrl-C a second one stops the scan too."""
-
-LINGERING = frozenset({TaskKind.RENDER_GALLERY, TaskKind.CARRY_SIDECARS})
-LINGER = timedelta(seconds=60)
-"""Galleries and moved sidecars are put off on purpose, for less than this; without them nobody would call it done."""
-
-
-def read_backlog(opening: Opening, store: Store, folder_ids: Collection[str]) -> Backlog:
-    """Give what is owed in these folders and due: what waits for its next try is not waited for."""
-    now = SystemClock().now()
-    reports = Reports(store.database)
-    owed = dict.fromkeys(TaskKind, 0)
-    for folder_id in folder_ids:
-        for kind, number in store.journal.owed(folder_id, until=now).items():
-            owed[kind] += number
-    questions = sum(number for kind, number in owed.items() if ORDER[kind].lane is Lane.NETWORK)
-    reading = owed[TaskKind.INSPECT_FILE] + owed[TaskKind.HASH_FILE]
-    lingering = reports.soon(LINGERING, folder_ids, now, now + LINGER)
-    scans = owed[TaskKind.SCAN_FOLDER]
-    return Backlog(
-        scans=scans,
-        files=reading,
-        size_bytes=reports.unread(folder_ids)[1],
-        questions=0 if opening.config.is_offline else questions,
-        writings=sum(owed.values()) - questions - reading - scans + len(lingering),
-    )
 
 
 def present(store: Store, folder_ids: Collection[str]) -> list[str]:
@@ -86,13 +60,15 @@ def _watch_daemon(opening: Opening, store: Store, errand: Errand, pause: Callabl
     with Meter(is_shown=not opening.is_quiet) as meter:
         for look in itertools.count():
             folder_ids = errand.folder_ids if look < LOOKS_FOR_ABSENT else present(store, errand.folder_ids)
-            backlog = read_backlog(opening, store, folder_ids)
+            progress = _told(store)
+            held = progress.held if progress is not None else {}
+            backlog = read_backlog(store, errand, Bounds(folder_ids, held, opening.config.is_offline))
             if not backlog.count:
                 return
             if opening.daemon_pid() is None:
                 raise ModelshelfError("the daemon stopped meanwhile; the scan is noted and goes on when it runs again")
-            meter.show(backlog)
-            pause(LOOK_SECONDS)
+            meter.show(backlog, progress)
+            pause(_look_seconds(look))
 
 
 def do_alone(opening: Opening, store: Store, errand: Errand, pause: Callable[[float], None] = time.sleep) -> None:
@@ -105,15 +81,10 @@ def do_alone(opening: Opening, store: Store, errand: Errand, pause: Callable[[fl
 
     _set_up_logs(opening)
     prepare_leases()
-    house = House(opening.config, store)
+    house = House(opening.config, store, is_reading=errand.depth is not Depth.QUICK)
     house.open(Doors(has_watch=False, has_calendar=False))
     try:
-        with closing(PokeSocket(opening.state_directory)) as door, Meter(is_shown=not opening.is_quiet) as meter:
-            while (backlog := read_backlog(opening, store, present(store, errand.folder_ids))).count:
-                _serve(house, door)
-                in_hand_bytes = sum(done_bytes for _, done_bytes in [*house.hall.in_hand.values()])
-                meter.show(replace(backlog, size_bytes=max(0, backlog.size_bytes - in_hand_bytes)))
-                pause(LOOK_SECONDS)
+        _work(opening, house, errand, pause)
     except KeyboardInterrupt:
         opening.note("\nStopping; what is left stays noted. Ctrl-C again drops the scan.")
         try:
@@ -123,6 +94,29 @@ def do_alone(opening: Opening, store: Store, errand: Errand, pause: Callable[[fl
         raise
     finally:
         house.close()
+
+
+def _work(opening: Opening, house: House, errand: Errand, pause: Callable[[float], None]) -> None:
+    store = house.store
+    with closing(PokeSocket(opening.state_directory)) as door, Meter(is_shown=not opening.is_quiet) as meter:
+        for look in itertools.count():
+            folder_ids = present(store, errand.folder_ids)
+            held = house.hall.leave.held(folder_ids, house.clock.now())
+            backlog = read_backlog(store, errand, Bounds(folder_ids, held, opening.config.is_offline, is_alone=True))
+            if not backlog.count:
+                return
+            _serve(house, door)
+            meter.show(backlog, _told(store))
+            pause(_look_seconds(look))
+
+
+def _told(store: Store) -> Progress | None:
+    return from_json(store.standing.get(PROGRESS_STANDING))
+
+
+def _look_seconds(look: int) -> float:
+    """Give how long to wait before the next look: what lasts is looked at less often."""
+    return min(LONGEST_LOOK_SECONDS, LOOK_SECONDS + look / 100)
 
 
 def _set_up_logs(opening: Opening) -> None:
@@ -138,11 +132,9 @@ def _serve(house: House, door: PokeSocket) -> None:
     if house.failure is not None:
         raise house.failure
     for message in door.messages():
-        if message == STOP_SCANS:
-            house.hall.stopped_scans.set()
-        house.bell.ring()
+        house.heed(message)
 
 
 def _stop(opening: Opening, store: Store, errand: Errand) -> None:
-    stop_scans(opening, store, errand.folder_ids)
+    stop_scans(opening, store, errand.folder_ids, errand.spots if errand.depth is Depth.DEEP else ())
     opening.note("The scan is stopped.")

@@ -9,7 +9,7 @@ import pytest
 from modelshelf.clock import SystemClock
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.task import ORDER, NewTask, TaskKind, TaskState
-from modelshelf.watching.poke import PokeSocket
+from modelshelf.watching.poke import ASK_CIVITAI, WAKE, PokeSocket
 from tests.unit.cli.cli_shelf import DAY, THEN, add_broken, add_read, tasks
 
 if TYPE_CHECKING:
@@ -171,6 +171,23 @@ def test_a_daemon_that_listens_is_poked(failing: CliShelf) -> None:
     socket = PokeSocket(failing.state)
     try:
         assert failing.run("retry", "--all").out == "5 things are tried again.\n"
-        assert socket.messages() == [b"wake"]
+        assert socket.messages() == [ASK_CIVITAI]
+    finally:
+        socket.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("api", ASK_CIVITAI), ("hash", WAKE), ("identify_content", ASK_CIVITAI), ("scan_folder", WAKE)],
+)
+def test_the_daemon_is_told_to_ask_civitai_where_a_question_is_brought_back(
+    failing: CliShelf, kind: str, message: bytes
+) -> None:
+    with failing.store() as store:
+        ids = [str(task.id) for task in store.journal.failures() if task.kind == kind]
+    socket = PokeSocket(failing.state)
+    try:
+        assert failing.run("retry", *(ids or ["--kind", kind])).code == 0
+        assert socket.messages() == [message]
     finally:
         socket.close()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelshelf.cli import job as job_module
+from modelshelf.cli.owing import Depth
 from modelshelf.domain.task import Priority, TaskKind
-from tests.unit.cli.cli_shelf import CONFIGURATION, THEN, tasks
+from tests.unit.cli.cli_shelf import CONFIGURATION, THEN, add_read, tasks
 
 if TYPE_CHECKING:
     from modelshelf.cli.errands import Wishes
@@ -25,9 +26,9 @@ def test_jobs_are_listed_with_schedule_folders_and_last_run(shelf: CliShelf) -> 
     with shelf.store() as store:
         store.runs.count(store.runs.start("nightly", THEN), total=5, added=2)
     lines = [" ".join(line.split()) for line in shelf.run("jobs").out.splitlines()]
-    assert any(line.startswith("nightly 0 2 * * * loras, checkpoints 2026-03-04") for line in lines)
+    assert any(line.startswith("nightly scan-paths 0 2 * * * loras, checkpoints 2026-03-04") for line in lines)
     assert any("5 files, 2 added All of it" in line for line in lines)
-    assert "fetch-all by hand loras never - -" in lines
+    assert "fetch-all scan-paths by hand loras never - -" in lines
     nightly, krita, _ = shelf.run("jobs", "--json").document["jobs"]
     assert nightly["schedule"] == "0 2 * * *"
     assert nightly["last_run"]["statistics"]["added"] == 2
@@ -150,3 +151,81 @@ def test_civitscrapers_dry_run_writes_nothing(shelf: CliShelf) -> None:
 
 def test_civitscrapers_options_do_not_stand_before_a_command(shelf: CliShelf) -> None:
     assert shelf.run("--all-jobs", "status").code == 2
+
+
+def configure(shelf: CliShelf, job: str) -> None:
+    shelf.config.write_text(
+        f"input_paths: {{loras: {{path: loras}}, checkpoints: {{path: checkpoints}}}}\n"
+        f"jobs: {{it: {job}}}\nstore: {{directory: state}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        ("{type: deep-scan, paths: loras}", {(TaskKind.SCAN_FOLDER, "loras", Priority.DEEP)}),
+        ("{type: build-gallery, paths: loras}", {(TaskKind.RENDER_GALLERY, "loras", Priority.PERSON)}),
+        (
+            "{actions: [{type: scan-paths, paths: loras}, {type: build-gallery, paths: checkpoints}]}",
+            {
+                (TaskKind.SCAN_FOLDER, "loras", Priority.PERSON),
+                (TaskKind.RENDER_GALLERY, "checkpoints", Priority.PERSON),
+            },
+        ),
+        ("{type: check-updates}", set()),
+        ("{type: verify}", set()),
+    ],
+)
+def test_a_job_of_any_type_is_run_at_once(
+    job: str, expected: set[tuple[TaskKind, str, Priority]], shelf: CliShelf
+) -> None:
+    configure(shelf, job)
+    assert shelf.run("job", "it").code == 0
+    assert {(task.kind, task.subject, task.priority) for task in owed(shelf)} == expected
+    with shelf.store() as store:
+        run = store.runs.latest_of_job("it")
+    assert run is not None
+    is_reading = any(kind in job for kind in ("scan", "verify"))
+    assert (run.ended_at is None) is is_reading, "whoever works it off sees when that is over"
+
+
+def test_a_verification_that_a_person_runs_waits_for_no_window(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        file_id, _ = add_read(store, b"old.safetensors", 1)
+    configure(shelf, "{type: verify, paths: loras}")
+    assert shelf.run("job", "it").code == 0
+    assert [(task.kind, task.subject, task.priority) for task in owed(shelf)] == [
+        (TaskKind.VERIFY_FILE, str(file_id), Priority.PERSON)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "depth"),
+    [
+        ("{type: deep-scan}", Depth.DEEP),
+        ("{type: scan-paths, paths: all}", Depth.USUAL),
+        ("{actions: [{type: deep-scan}, {type: scan-paths, paths: all}]}", Depth.USUAL),
+        ("{type: verify}", Depth.USUAL),
+    ],
+)
+def test_who_waits_for_a_deep_scan_waits_until_all_is_read(
+    job: str, depth: Depth, shelf: CliShelf, carried: list[tuple[Wishes, Any]]
+) -> None:
+    configure(shelf, job)
+    assert shelf.run("job", "it", "--wait").code == 0
+    ((_, owe),) = carried
+    with shelf.store() as store:
+        errand = owe(store)
+    assert errand.depth is depth
+    assert set(errand.folder_ids) == {"loras", "checkpoints"}
+    assert len(errand.run_ids) == 1
+
+
+def test_the_list_says_what_each_job_does(shelf: CliShelf) -> None:
+    configure(shelf, "{actions: [{type: verify}, {type: build-gallery}, {type: verify, paths: loras}], schedule: idle}")
+    (line,) = [line for line in shelf.run("jobs").out.splitlines() if line.strip().startswith("it")]
+    assert "verify, build-gallery" in line
+    assert "idle" in line
+    (document,) = shelf.run("jobs", "--json").document["jobs"]
+    assert document["does"] == ["verify", "build-gallery"]
+    assert document["folders"] == ["loras", "checkpoints"]

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.cli import errands
-from modelshelf.cli.errands import summary
 from modelshelf.cli.owing import Errand
-from modelshelf.domain.run import RunStatistics
 from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind, TaskState
 from modelshelf.errors import ModelshelfError
-from modelshelf.watching.poke import STOP_SCANS, PokeSocket
-from tests.unit.cli.cli_shelf import THEN, tasks
+from modelshelf.watching.poke import EASE_READING, STOP_SCANS, PokeSocket
+from tests.unit.cli.cli_shelf import THEN, add, tasks
 
 if TYPE_CHECKING:
     from modelshelf.domain.task import Task
@@ -82,8 +80,67 @@ def test_a_hidden_directory_is_refused(shelf: CliShelf) -> None:
     assert "hidden or excluded" in answer.err
 
 
-def test_wishes_that_exclude_each_other_are_a_usage_error(shelf: CliShelf) -> None:
-    assert shelf.run("scan", "--wait", "--stop").code == 2
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--wait", "--stop"),
+        ("--wait", "--dry-run"),
+        ("--quick", "--deep"),
+        ("--quick", "--stop"),
+        ("--deep", "--dry-run"),
+    ],
+)
+def test_wishes_that_exclude_each_other_are_a_usage_error(shelf: CliShelf, flags: tuple[str, ...]) -> None:
+    answer = shelf.run("scan", *flags)
+    assert answer.code == 2
+    assert "do not go together" in answer.err
+
+
+def test_a_quick_scan_is_owed_as_any_scan_is_and_leaves_the_reading_to_its_turn(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"owed.safetensors")
+    assert shelf.run("scan", "loras", "--quick").code == 0
+    (task,) = owed(shelf)
+    assert task.priority == Priority.PERSON
+    with shelf.store() as store:
+        assert store.reading.count("loras", b"", THEN, Priority.PERSON) == (0, 0)
+
+
+def test_a_deep_scan_has_what_is_owed_below_its_path_read_at_once_and_what_it_will_find_too(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"style/owed.safetensors")
+        add(store, b"other.safetensors")
+    for _ in range(2):
+        assert shelf.run("scan", "loras/style", "--deep").code == 0
+    (task,) = owed(shelf)
+    assert (task.priority, task.path) == (Priority.DEEP, b"style")
+    with shelf.store() as store:
+        assert store.reading.count("loras", b"", THEN, Priority.PERSON)[0] == 1
+        assert store.reading.count("loras", b"style", THEN, Priority.PERSON)[0] == 1
+
+
+def test_a_deep_scan_is_no_less_deep_for_a_quick_one_that_follows_it(shelf: CliShelf) -> None:
+    shelf.run("scan", "loras", "--deep")
+    shelf.run("scan", "loras", "--quick")
+    assert [task.priority for task in owed(shelf)] == [Priority.DEEP]
+
+
+def test_stop_lets_what_was_to_be_read_at_once_be_read_in_its_turn(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"style/a.safetensors")
+        add(store, b"b.safetensors")
+    shelf.run("scan", "loras", "--deep")
+    socket = PokeSocket(shelf.state)
+    try:
+        answer = shelf.run("scan", "--stop", "loras/style")
+        assert answer.out == "1 scan stopped.\n1 file is read in its turn again.\n"
+        assert socket.messages() == [EASE_READING]
+        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 0, "eased_files": 1}
+    finally:
+        socket.close()
+    with shelf.store() as store:
+        assert store.reading.count("loras", b"", THEN, Priority.PERSON) == (0, 0)
+        assert store.reading.count("loras", b"", THEN)[0] == 2
 
 
 def test_a_daemon_that_listens_is_poked_and_the_answer_says_who_does_it(shelf: CliShelf) -> None:
@@ -146,11 +203,11 @@ def test_stop_pokes_a_daemon_only_where_a_scan_runs(shelf: CliShelf) -> None:
     shelf.run("scan", "loras")
     socket = PokeSocket(shelf.state)
     try:
-        assert shelf.run("scan", "--stop", "checkpoints", "--json").document == {"stopped": 0}
+        assert shelf.run("scan", "--stop", "checkpoints", "--json").document == {"stopped": 0, "eased_files": 0}
         assert socket.messages() == []
         with shelf.store() as store:
             store.journal.claim(Lane.DESK, THEN.replace(year=2100))
-        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 1}
+        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 1, "eased_files": 0}
         assert socket.messages() == [STOP_SCANS]
     finally:
         socket.close()
@@ -168,17 +225,6 @@ def test_dry_run_owes_nothing(shelf: CliShelf) -> None:
     assert answer.code == 0
     assert "1 new" in answer.out
     assert not shelf.state.exists()
-
-
-def test_a_summary_tells_what_changed_and_only_that() -> None:
-    statistics = RunStatistics(total=247, added=12, moved=1, errors=1)
-    assert summary(statistics) == [
-        "Scan complete! Found 247 model files",
-        "- Added: 12 new models",
-        "- Moved: 1 model",
-        "- Errors: 1 error, see modelshelf failures",
-    ]
-    assert summary(RunStatistics()) == ["Scan complete!", "- Nothing changed"]
 
 
 def test_a_report_sums_the_runs_and_fails_where_a_folder_is_offline(

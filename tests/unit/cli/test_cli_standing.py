@@ -13,8 +13,10 @@ from modelshelf.cli.standing import Standing, sentence
 from modelshelf.config import load_config
 from modelshelf.daemon import House
 from modelshelf.domain.failure import FailureKind
+from modelshelf.domain.progress import Phase, Progress, Tally
 from modelshelf.domain.task import ORDER, NewTask, TaskKind
 from modelshelf.errors import CivitaiForbids, StoreError
+from modelshelf.progress import PROGRESS_STANDING, to_json
 from modelshelf.shelf.room import Room
 from modelshelf.store.journal import Journal
 from modelshelf.store.store import Store
@@ -55,6 +57,17 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def owe(house: House, kind: TaskKind, subject: str) -> None:
     house.store.journal.add([NewTask(kind, subject)], house.clock.now())
+
+
+def test_bulk_work_is_told_while_it_goes_on_or_waits(house: House) -> None:
+    tally = Tally(1, 1024, 2, 3072)
+    told = Progress(house.clock.now(), Phase.PAUSED, tally, held={"a": "on demand only"})
+    house.store.standing.put(PROGRESS_STANDING, to_json(told))
+    assert sentence(house) == (
+        "watching 5 folders; nothing owed; Deep scan: 1 of 3 models, 1.0 KiB of 4.0 KiB; paused: on demand only"
+    )
+    house.store.standing.put(PROGRESS_STANDING, to_json(Progress(house.clock.now(), Phase.WALKING, Tally())))
+    assert sentence(house) == "watching 5 folders; nothing owed"
 
 
 def test_a_shelf_at_rest_owes_nothing(house: House) -> None:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from modelshelf.cli import shelf_report
 from modelshelf.cli import status as room
+from modelshelf.clock import SystemClock
 from modelshelf.domain.decision import IGNORE, Decision
 from modelshelf.domain.fact import Fact, Field, Source
 from modelshelf.domain.failure import FailureKind
 from modelshelf.domain.folder import Coverage
+from modelshelf.domain.progress import DeviceProgress, FileInHand, Phase, Progress, Tally
 from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.progress import PROGRESS_STANDING, to_json
 from modelshelf.shelf.room import Room
 from modelshelf.watching.poke import PokeSocket
 from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_broken, add_read
@@ -183,6 +186,10 @@ def test_the_last_runs_are_shown_with_their_statistics(shelf: CliShelf) -> None:
         "errors": 1,
         "hashes_calculated": 0,
         "hashes_skipped": 0,
+        "described": 0,
+        "verified": 0,
+        "verified_bytes": 0,
+        "rotten": 0,
     }
 
 
@@ -304,6 +311,43 @@ def test_failures_are_counted_by_kind_as_the_failures_command_shows_them(shelf: 
     shown = [each["kind"] for each in shelf.run("failures", "--json").document["failures"]]
     counts = shelf.run("status", "--json").document["failures"]
     assert counts == {"invalid_format": 1, "access": 2, "api": 1} == {kind: shown.count(kind) for kind in shown}
+
+
+def test_how_the_reading_goes_is_told_in_a_sentence_with_what_each_device_does(shelf: CliShelf) -> None:
+    file = FileInHand(1, "loras", "big.safetensors", 4096, 1024)
+    disk = DeviceProgress("8:1", 3072, 1024, 512.0, SystemClock().now(), (file,))
+    with shelf.store() as store:
+        add_read(store, b"read.safetensors", 1)
+        add(store, b"owed.safetensors")
+        progress = Progress(SystemClock().now(), Phase.READING, Tally(1, 1016, 1, 1016), devices=(disk,))
+        store.standing.put(PROGRESS_STANDING, to_json(progress))
+        with shelf.daemon():
+            told = shelf.run("status").out
+            document = shelf.run("status", "--json").document
+        idle, alone = shelf.run("status").out, shelf.run("status", "--json").document
+    assert (
+        "Deep scan: 1 of 2 models, 2.0 KiB of 2.0 KiB\n8:1  512 B/s; loras: big.safetensors, 1.0 KiB of 4.0 KiB" in told
+    )
+    assert document["reading"] == {"read_files": 1, "read_bytes": 1016, "owed_files": 1, "owed_bytes": 1016}
+    assert document["progress"]["phase"] == "reading"
+    assert "Deep scan: 1 of 2 models, 1016 B of 2.0 KiB; waits for the daemon" in idle
+    assert alone["progress"] is None
+
+
+def test_what_failed_to_be_read_is_told_as_that_and_what_is_only_due_is_not(shelf: CliShelf) -> None:
+    with shelf.store() as store, shelf.daemon():
+        add(store, b"locked.safetensors")
+        assert "Deep scan: 0 of 1 model, 0 B of 1018 B\n" in shelf.run("status").out
+        (task,) = store.journal.claim(Lane.DESK, THEN)
+        store.journal.fail(task, "may not be read", FailureKind.ACCESS, THEN)
+        assert "; waits for its next try: see modelshelf failures\n" in shelf.run("status").out
+
+
+def test_where_all_is_read_no_word_is_said_of_it(shelf: CliShelf) -> None:
+    assert shelf.run("status", "--json").document["reading"] is None
+    with shelf.store() as store:
+        add_read(store, b"read.safetensors", 1)
+    assert "Reading" not in shelf.run("status").out
 
 
 def test_a_full_disk_of_the_state_is_told(shelf: CliShelf, monkeypatch: pytest.MonkeyPatch) -> None:

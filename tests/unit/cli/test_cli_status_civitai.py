@@ -28,7 +28,7 @@ def test_what_is_forbidden_or_ill_is_shown_with_its_reason(shelf: CliShelf) -> N
         document = shelf.run("status", "--json").document["civitai"]
     assert "everything FORBIDDEN since 2026-08-08" in shown
     assert "civitai.com answered 451; asked again 2026-08-09" in shown
-    assert shown.count("after a restart or reload") == 1
+    assert shown.count("after modelshelf retry --kind api") == 1
     assert "GET models/* not answered since" in shown
     assert document["troubles"][0] == {
         "endpoint": "*",

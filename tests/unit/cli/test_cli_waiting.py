@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 import threading
 from contextlib import closing
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelshelf.cli.backlog import Backlog
-from modelshelf.cli.meter import Meter, phase_text
+from modelshelf.cli.backlog import Backlog, Bounds, read_backlog
 from modelshelf.cli.opening import Opening
-from modelshelf.cli.owing import Errand
-from modelshelf.cli.waiting import LOOKS_FOR_ABSENT, read_backlog, wait_beside
+from modelshelf.cli.owing import Depth, Errand
+from modelshelf.cli.waiting import LONGEST_LOOK_SECONDS, LOOKS_FOR_ABSENT, wait_beside
 from modelshelf.clock import SystemClock
+from modelshelf.daemon import House
 from modelshelf.domain.failure import FailureKind
-from modelshelf.domain.task import Lane, NewTask, TaskKind
+from modelshelf.domain.progress import Phase, Progress, Tally
+from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind
 from modelshelf.errors import ModelshelfError, StoreError
+from modelshelf.progress import PROGRESS_STANDING, to_json
 from modelshelf.watching.poke import STOP_SCANS, WAKE, PokeSocket, poke
-from tests.unit.cli.cli_shelf import CONFIGURATION, DAY, THEN, add, add_read, tasks
+from modelshelf.worker.leave import Leave, Terms
+from tests.unit.cli.cli_shelf import DAY, THEN, add, add_read, tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from modelshelf.config import Config
     from modelshelf.daemon import Doors
@@ -37,8 +38,8 @@ LORAS = ("loras",)
 ERRAND = Errand(LORAS, ())
 
 
-def backlog(shelf: CliShelf, store: Store) -> Backlog:
-    return read_backlog(Opening(shelf.config), store, LORAS)
+def backlog(store: Store, errand: Errand = ERRAND, **bounds: Any) -> Backlog:
+    return read_backlog(store, errand, Bounds(LORAS, **bounds))
 
 
 def soon() -> timedelta:
@@ -49,7 +50,7 @@ def test_files_to_read_hold_it_up_with_their_bytes(shelf: CliShelf) -> None:
     with shelf.store() as store:
         add(store, b"a.safetensors")
         add(store, b"elsewhere.safetensors", "checkpoints")
-        found = backlog(shelf, store)
+        found = backlog(store)
     assert (found.files, found.size_bytes, found.count) == (1, 1013, 1)
 
 
@@ -58,36 +59,131 @@ def test_a_file_that_is_not_whole_holds_nothing_up(shelf: CliShelf) -> None:
         add(store, b"growing.safetensors", waiting_reason="its writer has it open")
         again = NewTask(TaskKind.SCAN_FOLDER, "loras", path=b"growing.safetensors", due_at=THEN + soon())
         store.journal.add([again], THEN)
-        assert backlog(shelf, store).count == 0
+        assert backlog(store).count == 0
 
 
 def test_a_question_that_waits_for_its_next_try_holds_nothing_up(shelf: CliShelf) -> None:
     with shelf.store() as store:
         _, content_id = add_read(store, b"a.safetensors", 1)
         store.contents.owe_lookup(content_id, THEN)
-        assert backlog(shelf, store).questions == 1
+        assert backlog(store).questions == 1
         (task,) = store.journal.claim(Lane.NETWORK, THEN)
         store.journal.retry_at(task, THEN + soon(), "no answer", FailureKind.API, THEN)
-        assert backlog(shelf, store).count == 0
+        assert backlog(store).count == 0
 
 
 def test_without_network_no_question_is_waited_for(shelf: CliShelf) -> None:
-    shelf.config.write_text(CONFIGURATION + "offline: true\n")
     with shelf.store() as store:
         _, content_id = add_read(store, b"a.safetensors", 1)
         store.contents.owe_lookup(content_id, THEN)
-        assert backlog(shelf, store).count == 0
+        assert backlog(store, is_offline=True).count == 0
 
 
 def test_a_gallery_that_lingers_is_waited_for_but_not_one_that_failed(shelf: CliShelf) -> None:
     with shelf.store() as store:
         store.journal.add([NewTask(TaskKind.RENDER_GALLERY, "loras", due_at=THEN + soon())], THEN)
-        assert backlog(shelf, store).writings == 1
+        assert backlog(store).writings == 1
         store.journal.add([NewTask(TaskKind.RENDER_GALLERY, "checkpoints", due_at=THEN + soon())], THEN)
-        assert backlog(shelf, store).writings == 1
+        assert backlog(store).writings == 1
         (task,) = store.journal.claim(Lane.DESK, THEN + soon(), LORAS)
         store.journal.retry_at(task, THEN + soon(), "read-only", FailureKind.ACCESS, THEN)
-        assert backlog(shelf, store).count == 0
+        assert backlog(store).count == 0
+
+
+def errand(depth: Depth, path: bytes = b"") -> Errand:
+    return Errand(LORAS, (), (("loras", path),), depth)
+
+
+def test_a_quick_scan_waits_for_the_walk_alone(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"a.safetensors")
+        store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras", run_id=1)], THEN)
+        assert backlog(store, errand(Depth.QUICK)) == Backlog(1, 0, 0, 0, 0)
+        (task,) = [task for task in store.journal.claim(Lane.DESK, THEN) if task.kind is TaskKind.SCAN_FOLDER]
+        assert backlog(store, errand(Depth.QUICK)).scans == 1
+        store.journal.retry_at(task, THEN + soon(), "not mounted", FailureKind.ACCESS, THEN)
+        assert backlog(store, errand(Depth.QUICK)).count == 0
+
+
+def test_a_deep_scan_waits_for_what_a_person_wants_read_below_its_path_and_not_for_the_rest(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"style/a.safetensors")
+        add(store, b"other.safetensors")
+        _, content_id = add_read(store, b"known.safetensors", 1)
+        store.contents.owe_lookup(content_id, THEN)
+        assert backlog(store, errand(Depth.DEEP, b"style")).count == 0
+        store.reading.raise_to("loras", b"", Priority.PERSON)
+        assert backlog(store, errand(Depth.DEEP, b"style")) == Backlog(0, 1, 1019, 0, 0)
+        assert backlog(store, errand(Depth.DEEP)).files == 2
+
+
+def test_a_deep_scan_that_nobody_goes_on_with_writes_what_it_learnt_but_asks_nobody(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        file_id, content_id = add_read(store, b"known.safetensors", 1)
+        store.contents.owe_lookup(content_id, THEN)
+        store.journal.add([NewTask(TaskKind.WRITE_SIDECARS, str(file_id))], THEN)
+        assert backlog(store, errand(Depth.DEEP)).count == 0
+        assert backlog(store, errand(Depth.DEEP), is_alone=True) == Backlog(0, 0, 0, 0, 1)
+
+
+def test_nobody_waits_for_a_window_but_for_what_needs_none(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"bulk.safetensors")
+        add(store, b"asked.safetensors")
+        store.reading.raise_to("loras", b"asked.safetensors", Priority.PERSON)
+        found = backlog(store, held={"loras": "outside its window"})
+        assert (found.files, found.size_bytes, found.held_files) == (1, 1017, 1)
+        assert (backlog(store).files, backlog(store).held_files) == (2, 0)
+
+
+def test_what_is_left_to_its_window_is_said(
+    shelf: CliShelf, house: type[FakeHouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses_are(monkeypatch, poking(shelf))
+    house.terms = {"loras": Terms(has_background=False)}
+    with shelf.store() as store:
+        add(store, b"bulk.safetensors")
+    answer = shelf.run("scan", "loras", "--wait")
+    assert answer.code == 0
+    assert "- Still to be read: 1 model, 1016 B" in answer.out
+    document = shelf.run("scan", "loras", "--wait", "--json").document
+    assert (document["owed_files"], document["owed_bytes"]) == (1, 1016)
+
+
+def test_beside_a_daemon_what_it_holds_back_is_not_waited_for(shelf: CliShelf) -> None:
+    with shelf.store() as store, shelf.daemon():
+        add(store, b"bulk.safetensors")
+        told = Progress(THEN, Phase.PAUSED, Tally(), held={"loras": "on demand only"})
+        store.standing.put(PROGRESS_STANDING, to_json(told))
+        wait(shelf, store, lambda _: pytest.fail("there is nothing to wait for"))
+
+
+def test_without_a_daemon_a_quick_scan_reads_nothing(
+    shelf: CliShelf, house: type[FakeHouse], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses_are(monkeypatch, poking(shelf))
+    assert shelf.run("scan", "loras", "--wait", "--deep").code == 0
+    with shelf.store() as store:
+        add(store, b"owed.safetensors")
+    answer = shelf.run("scan", "loras", "--quick", "--wait")
+    assert answer.code == 0
+    assert "- Still to be read: 1 model" in answer.out
+    assert [made.is_reading for made in house.made] == [True, False]
+
+
+def test_what_lasts_is_looked_at_less_often(shelf: CliShelf) -> None:
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == 200:
+            raise KeyboardInterrupt
+
+    with shelf.store() as store, shelf.daemon():
+        store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras")], THEN)
+        with pytest.raises(KeyboardInterrupt):
+            wait(shelf, store, pause)
+    assert paused[0] < paused[20] < LONGEST_LOOK_SECONDS == paused[150]
 
 
 def wait(shelf: CliShelf, store: Store, pause: Callable[[float], None]) -> None:
@@ -129,13 +225,17 @@ class FakeHouse:
     """A house whose workers take one piece of work at each look; it keeps what was done to it."""
 
     made: list[FakeHouse]
+    terms: Mapping[str, Terms]
     failure: StoreError | None = None
+    heed = House.heed
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, store: Store, *, is_reading: bool) -> None:
         self.store = store
+        self.is_reading = is_reading
+        self.clock = SystemClock()
         self.has_watch = True
         self.closed_count = 0
-        self.hall = SimpleNamespace(in_hand={1: (None, 10)}, stopped_scans=threading.Event())
+        self.hall = SimpleNamespace(leave=Leave(FakeHouse.terms), stopped_scans=threading.Event())
         self.bell = SimpleNamespace(ring=self._work)
         FakeHouse.made.append(self)
 
@@ -154,7 +254,7 @@ class FakeHouse:
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> type[FakeHouse]:
     """Let errands be done in a fake house, without touching this process's signals."""
-    FakeHouse.made, FakeHouse.failure = [], None
+    FakeHouse.made, FakeHouse.failure, FakeHouse.terms = [], None, {}
     monkeypatch.setattr("modelshelf.daemon.House", FakeHouse)
     monkeypatch.setattr("modelshelf.shelf.lease.prepare_leases", lambda: None)
     return FakeHouse
@@ -185,7 +285,10 @@ def test_without_a_daemon_the_scan_is_done_here_under_the_lock_and_without_a_wat
     pauses_are(monkeypatch, pause)
     answer = shelf.run("scan", "loras", "--wait")
     assert answer.code == 0
-    assert answer.out == "Scan complete! Found 3 model files\n- Added: 2 new models\n"
+    assert answer.out == (
+        "Scan complete! Found 3 model files\n- Added: 2 new models to database\n"
+        "- Updated: 0 models with new metadata\n- Calculated: 0 hashes\n"
+    )
     (made,) = house.made
     assert (made.has_watch, made.closed_count) == (False, 1)
     assert set(holders) == {os.getpid()}
@@ -280,51 +383,9 @@ def test_scan_waits_beside_a_daemon_and_sums_up(shelf: CliShelf, monkeypatch: py
         answer = shelf.run("scan", "loras", "--wait")
         document = shelf.run("scan", "loras", "--wait", "--json").document
     assert answer.code == 0
-    assert answer.out == "Scan complete! Found 3 model files\n- Added: 2 new models\n"
+    assert answer.out == (
+        "Scan complete! Found 3 model files\n- Added: 2 new models to database\n"
+        "- Updated: 0 models with new metadata\n- Calculated: 0 hashes\n"
+    )
     assert document["is_done"] is True
     assert document["statistics"]["total"] == 3
-
-
-@pytest.mark.parametrize(
-    ("left", "text"),
-    [
-        (Backlog(1, 0, 0, 0, 0), "Looking through folders"),
-        (Backlog(1, 2, 2048, 0, 0), "Looking through folders; 2 files to read, 2.0 KiB"),
-        (Backlog(0, 1, 10, 5, 5), "1 file to read, 10 B"),
-        (Backlog(0, 0, 0, 1, 5), "Asking Civitai: 1 question"),
-        (Backlog(0, 0, 0, 0, 5), "Writing: 5 sidecars and pages"),
-    ],
-)
-def test_what_is_being_done_is_told(left: Backlog, text: str) -> None:
-    assert phase_text(left) == text
-
-
-def test_a_meter_measures_bytes_while_files_are_read_and_then_pieces_of_work(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    terminal = io.StringIO()
-    monkeypatch.setattr(terminal, "isatty", lambda: True)
-    monkeypatch.setattr(sys, "stderr", terminal)
-    meter = Meter(is_shown=True)
-    assert meter._progress is not None
-    (bar,) = meter._progress.tasks
-    with meter:
-        meter.show(Backlog(1, 2, 1000, 0, 0))
-        assert bar.total is None
-        meter.show(Backlog(0, 2, 1000, 0, 0))
-        meter.show(Backlog(0, 1, 400, 0, 1))
-        assert [bar.completed, bar.total] == [600, 1000]
-        meter.show(Backlog(0, 0, 0, 3, 1))
-        assert [bar.completed, bar.total] == [0, 4]
-        meter.show(Backlog(0, 0, 0, 0, 5))
-        assert [bar.completed, bar.total] == [0, 5]
-    assert "Writing: 5 sidecars and pages" in terminal.getvalue()
-
-
-@pytest.mark.parametrize("is_shown", [True, False])
-def test_a_meter_shows_nothing_where_there_is_no_terminal(
-    capsys: pytest.CaptureFixture[str], *, is_shown: bool
-) -> None:
-    with Meter(is_shown=is_shown) as meter:
-        meter.show(Backlog(1, 0, 0, 0, 0))
-    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,50 @@
+"""`modelshelf report`: what a run found, as it was at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from modelshelf.cli.opening import NothingRecorded, Opening, global_options
+from modelshelf.cli.run_report import report_json, report_lines
+from modelshelf.cli.showing import json_option, show_json, show_line
+from modelshelf.clock import SystemClock
+from modelshelf.errors import UsageError
+
+if TYPE_CHECKING:
+    from modelshelf.domain.run import Run
+    from modelshelf.store.store import Store
+
+
+@click.command()
+@click.argument("run_id", required=False, type=int, metavar="[RUN]")
+@json_option
+@global_options
+@click.pass_obj
+def report(opening: Opening, run_id: int | None, *, is_json: bool) -> None:
+    """Show the report of the last run of a job, or of the run with this number; `modelshelf status` lists the last ones.
+
+    With --json the counts have the names that StableQueue gives them.
+    """
+    from modelshelf.steps.run_report import report_of  # noqa: PLC0415 -- sqlite_utils comes with the store
+
+    with opening.reading() as store:
+        found = report_of(store, _run(store, run_id))
+    if is_json:
+        show_json(report_json(found))
+        return
+    for line in report_lines(found, SystemClock().now()):
+        show_line(line)
+
+
+def _run(store: Store, run_id: int | None) -> Run:
+    if run_id is None:
+        run = store.runs.last_reported()
+        if run is None:
+            raise NothingRecorded("no job has ended yet; modelshelf jobs lists them, and modelshelf job runs one")
+        return run
+    run = store.runs.get(run_id)
+    if run is None:
+        raise UsageError(f"there is no run {run_id}; modelshelf status lists the last ones")
+    return run
