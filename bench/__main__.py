@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bench import drop, first_run, idle, request_count, startup
-from bench.stage import BenchStopped, require, scratch
+from bench import catalog, chunk_plan, deep_scan, drop, first_run, idle, quick_scan, request_count, startup
+from bench.stage import BenchStopped, be_as_installed, require, scratch
 from bench.table import Row, print_table
 
 if TYPE_CHECKING:
@@ -33,9 +33,13 @@ class Comparison(Protocol):
 
 HASHING = "hashing"
 COMPARISONS: dict[str, Comparison] = {
+    "catalog": catalog,
+    "chunk-plan": chunk_plan,
+    "deep-scan": deep_scan,
     "drop": drop,
     "first-run": first_run,
     "idle": idle,
+    "quick-scan": quick_scan,
     "requests": request_count,
     "startup": startup,
 }
@@ -49,6 +53,7 @@ def main() -> int:
     arguments = _arguments()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     try:
+        be_as_installed()
         reached = [_is_reached(name, arguments) for name in arguments.only or [HASHING, *COMPARISONS]]
     except BenchStopped as error:
         print(f"bench: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import modelshelf
 from tests.acceptance.process import DaemonProcess
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
 class BenchStopped(Exception):
     """The bench cannot go on; says why in one line."""
+
+
+def be_as_installed() -> None:
+    """See to it that our modules have bytecode, as pip and deb leave them; some test machines forbid to write it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not compileall.compile_dir(Path(modelshelf.__file__).parent, quiet=1):
+        raise BenchStopped("the sources cannot be compiled, or their bytecode not be written beside them")
 
 
 @contextmanager
