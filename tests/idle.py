@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelshelf.daemon import NETWORK_KINDS
+from modelshelf.worker.postponed import NETWORK_KINDS
 
 if TYPE_CHECKING:
     from modelshelf.daemon import House

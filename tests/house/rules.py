@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FLOORS = {
     "domain": 0, "errors": 0, "clock": 0, "logs": 0, "systemd": 0, "heap": 0, "vitals": 0, "renaming": 0,
-    "config": 1, "files": 1,
+    "config": 1, "files": 1, "progress": 1,
     "store": 2, "shelf": 2, "civitai": 2, "formats": 2, "sidecars": 2, "organizing": 2, "gallery": 2,
     "importing": 2,
     "steps": 3,

@@ -2,26 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from tests.asking import civitai, shelf
 
-import pytest
-
-from tests.fakes.civitai_server import CivitaiStandIn
-from tests.unit.steps.step_shelf import StepShelf
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def civitai() -> Iterator[CivitaiStandIn]:
-    with CivitaiStandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, civitai: CivitaiStandIn) -> Iterator[StepShelf]:
-    made = StepShelf(tmp_path, civitai)
-    yield made
-    made.close()
+__all__ = ["civitai", "shelf"]

@@ -10,6 +10,8 @@ import yaml
 
 from modelshelf.cli import unit_files
 from modelshelf.config import load_config
+from modelshelf.config.sections.output import Output, Sidecars, to_domain
+from modelshelf.domain.output import Output as DomainOutput
 from modelshelf.errors import ConfigError
 
 SERVICE = Path(__file__).resolve().parents[2] / "service"
@@ -42,9 +44,19 @@ def test_what_is_no_example_is_the_default(tmp_path: Path) -> None:
         "jobs": {},
         "default_job": None,
         "schedule": {},
+        "deep_scan": {},
+        "output": None,
     }
     path.write_text(yaml.safe_dump(shown | examples))
     assert load_config(path, {}).file == default
+
+
+def test_the_switches_of_sidecars_are_shown_as_they_stand_by_default() -> None:
+    text = (SERVICE / "config.yaml").read_text()
+    shown = yaml.safe_load(re.sub(r"^#(?=\S|  )", "", text, flags=re.MULTILINE))["output"]
+    assert shown["sidecars"].keys() == Sidecars.model_fields.keys()
+    in_force = to_domain(Output.model_validate(shown))
+    assert (in_force.kinds, in_force.metadata) == (DomainOutput().kinds, None)
 
 
 def test_the_package_has_the_units_at_hand() -> None:

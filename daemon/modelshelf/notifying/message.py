@@ -81,10 +81,16 @@ def _name_of(store: Store, event: Event) -> str:
 
 
 def _report(store: Store, event: Event) -> str:
-    """The counts are as of now: what a run found is read and hashed after it has ended."""
+    """Tell what a run found, and what it left to be read or decided."""
     name = shortened(inert(str(event.details.get("job"))), LONGEST_NAME)
     run = store.runs.get(int(str(event.details.get("run", 0))))
-    return f"{name} ({statistics_text(run.statistics)})" if run is not None else name
+    if run is None:
+        return name
+    report = store.runs.report(run.id) or {}
+    owed, damage = int(str(report.get("owed_files", 0))), report.get("damage")
+    left = [f"{count_text(owed, 'file', 'files')} still to be read"] if owed else []
+    left += [f"{len(damage):,} damaged and undecided"] if isinstance(damage, list) and damage else []
+    return f"{name} ({'; '.join([statistics_text(run.statistics), *left])})"
 
 
 def inert(text: bytes | str) -> str:

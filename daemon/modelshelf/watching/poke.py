@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 SOCKET_NAME = "poke.sock"
 WAKE = b"wake"
 STOP_SCANS = b"stop-scans"
+EASE_READING = b"ease-reading"
+"""What was read at once, because a person wanted that, is read in its turn."""
+
+ASK_CIVITAI = b"ask-civitai"
+"""Whatever Civitai said before: a person wants it asked now."""
+
 ASK = b"alive?"
 ANSWER = b"alive"
 

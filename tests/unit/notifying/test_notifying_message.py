@@ -80,6 +80,16 @@ def test_every_kind_has_a_line_the_urgent_ones_first(shelf: StepShelf) -> None:
     ]
 
 
+def test_a_report_says_what_is_left_to_be_read_and_decided(shelf: StepShelf) -> None:
+    run_id = shelf.store.runs.start("nightly", shelf.clock.now())
+    shelf.store.runs.count(run_id, verified=3, rotten=1)
+    shelf.store.runs.keep_report(run_id, {"owed_files": 2, "damage": [{}]})
+    happen(shelf, "job_ended", job="nightly", run=run_id)
+    assert told(shelf).body == (
+        "1 job done: nightly (3 verified, 1 damaged; 2 files still to be read; 1 damaged and undecided)"
+    )
+
+
 def test_the_subject_is_one_line_of_counts(shelf: StepShelf) -> None:
     happen(shelf, "content_identified", add(shelf, b"evil\nname"))
     happen(shelf, "folder_went_offline", folder_id="nas")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from modelshelf.domain.hashes import Hashes
 from modelshelf.domain.header import Format, Header, PickleVerdict, Verdict
 from modelshelf.domain.model_file import Fingerprint
 from modelshelf.domain.notice import Notice, QuietHours
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MAIL, CHAT = "mailto://me:word@example.org", "chat://token"
 MINUTE = 60.0
 DIGEST = 10 * MINUTE
+DAY = 24 * 60 * MINUTE
 
 
 class Said(Courier):
@@ -97,6 +99,8 @@ class Bureau:
         now = self.shelf.clock.now()
         if file_id is not None:
             self._break_file(file_id)
+        if file_id is not None and name == "file_found_rotten":
+            self._rot(file_id)
         return self.shelf.store.events.add(name, now, file_id=file_id, folder_id=folder_id, details=details)
 
     def _break_file(self, number: int) -> None:
@@ -106,6 +110,15 @@ class Bureau:
             name = b"%d.ckpt" % self.shelf.store.database.rows("SELECT count(*) FROM files")[0][0]
             files.add(NewFile("loras", name, fingerprint, self.shelf.clock.now(), Priority.REST))
         files.record_header(number, Header(Format.PICKLE, Verdict.BROKEN, pickle_verdict=PickleVerdict.DANGEROUS))
+
+    def _rot(self, number: int) -> None:
+        """Let the file hold other bytes than it should."""
+        store, now = self.shelf.store, self.shelf.clock.now()
+        right, wrong = (Hashes(each * 64, each * 64, None, each * 10, None, each * 8) for each in "AB")
+        store.files.record_content(number, store.contents.upsert(1, right, now).id, read_at=now)
+        file = store.files.get(number)
+        assert file is not None
+        store.rot.found(file, wrong, now)
 
     def go_round(self, seconds: float = 0) -> list[str]:
         """Let time pass and go round; gives the subjects of all messages so far."""
@@ -169,6 +182,17 @@ def test_everything_else_waits(shelf: StepShelf, name: str) -> None:
     bureau.happen(name, 2)
     assert bureau.go_round(DIGEST - 1) == []
     assert len(bureau.go_round(1)) == 1
+
+
+def test_damage_is_told_every_night_until_somebody_decides(shelf: StepShelf) -> None:
+    bureau = Bureau(shelf)
+    bureau.happen("file_found_rotten", 1)
+    assert bureau.go_round() == ["1 damaged file"]
+    bureau.happen("file_found_rotten", 1)
+    assert bureau.go_round(DAY) == ["1 damaged file"] * 2
+    bureau.happen("file_found_rotten", 1)
+    shelf.store.rot.dismiss(1, shelf.clock.now())
+    assert bureau.go_round(DAY) == ["1 damaged file"] * 2
 
 
 def test_one_alarm_after_another_is_gathered_too(bureau: Bureau) -> None:
@@ -293,7 +317,7 @@ def test_who_is_taken_out_and_comes_back_is_not_told_what_happened_meanwhile(she
 def test_what_is_kept_of_a_target_does_not_tell_its_address(bureau: Bureau) -> None:
     rows = bureau.shelf.store.database.rows("SELECT name FROM standing")
     assert [row["name"] for row in rows if "example" in row["name"] or "word" in row["name"]] == []
-    assert len(rows) == 1
+    assert len([row for row in rows if row["name"].startswith("events_read_by:")]) == 1
 
 
 def test_a_clock_that_was_set_back_holds_nothing_up(bureau: Bureau) -> None:
