@@ -133,7 +133,7 @@ def make_reader(config: Config, places: Places, hall: Hall, outputs: Outputs) ->
     """Make who reads in bulk for one worker: a process here, or a cluster."""
     wanted = config.file.deep_scan
     if wanted.engine is not Engine.DASK or wanted.scheduler is None:
-        return ChunkProcess(outputs, wanted.stall)
+        return ChunkProcess(outputs, wanted.stall, hall.speeds.threads)
     cluster = Cluster(
         scheduler=wanted.scheduler,
         roots=lambda: {place.folder.id: place.root for place in [*places.values()]},

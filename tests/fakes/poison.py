@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelshelf.formats import hashes
 from modelshelf.formats.hashes import hash_file
 
 if TYPE_CHECKING:
@@ -92,3 +93,8 @@ def hash_under_attack(path: Path, **options: Any) -> HashedFile:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(600)
     return hash_file(path, **options)
+
+
+def allowed_threads() -> int:
+    """Give with how many threads a file may be hashed where this is called."""
+    return hashes._most_threads[0]

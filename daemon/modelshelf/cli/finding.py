@@ -79,8 +79,7 @@ def find_job(config: Config, name: str) -> Job:
         if job.name == name:
             return job
     names = [job.name for job in config.jobs]
-    listed = f"the jobs are: {', '.join(names)}" if names else "the configuration has none"
-    raise UsageError(f"there is no job {name!r}{_nearest(name, names)}; {listed}")
+    raise UsageError(f"there is no job {name!r}{_nearest(name, names)}; the jobs are: {', '.join(names)}")
 
 
 def _no_such_place(target: str, folders: Sequence[Folder]) -> str:

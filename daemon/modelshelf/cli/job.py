@@ -89,7 +89,8 @@ def _errand(store: Store, deeds: Sequence[Deed], run_id: int) -> Errand:
 
 def _chosen(opening: Opening, name: str | None) -> list[Job]:
     """Give the jobs to run; what this version does not do of them is said."""
-    chosen = list(opening.config.jobs) if name is None else [find_job(opening.config, name)]
+    written = [each for each in opening.config.jobs if each.name in opening.config.file.jobs]
+    chosen = written if name is None else [find_job(opening.config, name)]
     for sentence in opening.config.not_done():
         if any(sentence.startswith(f"jobs.{each.name}:") for each in chosen):
             opening.note(f"note: {sentence}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from modelshelf.cli.opening import NothingRecorded, Opening, global_options
-from modelshelf.cli.showing import json_option, show_json, show_line, show_table
+from modelshelf.cli.showing import json_option, show_json, show_table
 from modelshelf.cli.status import run_json
 from modelshelf.cli.wording import statistics_text, when_text
 from modelshelf.clock import SystemClock
@@ -26,15 +26,13 @@ COLUMNS = ("job", "does", "schedule", "folders", "last run", "did", "description
 @global_options
 @click.pass_obj
 def jobs(opening: Opening, *, is_json: bool) -> None:
-    """List the jobs of the configuration, when each is due, and what it did last."""
+    """List the jobs, those of the configuration and the nightly verification, when each is due, and what it did last."""
     listed = opening.config.jobs
     runs = _last_runs(opening, listed)
     if is_json:
         show_json({"jobs": [_document(job, runs.get(job.name)) for job in listed]})
-    elif listed:
-        show_table(COLUMNS, [_row(job, runs.get(job.name)) for job in listed])
     else:
-        show_line("The configuration has no jobs; folders are watched without any.")
+        show_table(COLUMNS, [_row(job, runs.get(job.name)) for job in listed])
 
 
 def _last_runs(opening: Opening, listed: tuple[Job, ...]) -> dict[str, Run]:

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 from modelshelf.config.schedule import Schedule, parse_schedule
 from modelshelf.config.sections.deep_scan import Missed
+from modelshelf.config.sections.jobs import JobEntry
 from modelshelf.config.sections.output import Output, to_domain
 from modelshelf.config.sections.section import overlay
 from modelshelf.domain.job import Deed, JobKind
 
 if TYPE_CHECKING:
     from modelshelf.config.schema import ConfigFile
-    from modelshelf.config.sections.jobs import ActionEntry, JobEntry
+    from modelshelf.config.sections.jobs import ActionEntry
     from modelshelf.domain.output import Output as DomainOutput
 
 ALL_FOLDERS = "all"
+NIGHTLY = "nightly-verification"
+"""Nobody has to ask for it: a shelf that is never read again decays unseen. A job of one's own takes its place."""
+
+NIGHTLY_AT = "0 3 * * *"
+
 CIVITSCRAPERS = {JobKind.SCAN_PATHS, JobKind.SYNC_LORA_TRIGGERS}
 
 
@@ -57,8 +63,15 @@ class Job:
 
 
 def jobs_of(file: ConfigFile) -> tuple[Job, ...]:
-    """Give every job, in the order of the file."""
-    return tuple(_job(name, entry, file) for name, entry in file.jobs.items())
+    """Give every job, in the order of the file; where none of them verifies, one that does comes last."""
+    jobs = tuple(_job(name, entry, file) for name, entry in file.jobs.items())
+    if NIGHTLY in file.jobs or any(action.kind is JobKind.VERIFY for job in jobs for action in job.actions):
+        return jobs
+    words = "Read again what was read longest ago"
+    return (
+        *jobs,
+        _job(NIGHTLY, JobEntry(type=JobKind.VERIFY, schedule=NIGHTLY_AT, missed=Missed.SKIP, description=words), file),
+    )
 
 
 def entries_of(job: JobEntry) -> tuple[ActionEntry, ...]:

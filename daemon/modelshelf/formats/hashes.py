@@ -164,8 +164,8 @@ def _clipped(block: _Block, start: int, end: int) -> memoryview:
 def _feed(file: RegularFile, feeds: Sequence[_Feed], pace: _Pace) -> None:
     is_small = file.size_bytes < _INLINE_BELOW_BYTES
     window = 1 if is_small else pace.window
-    size = min(len(feeds), len(os.sched_getaffinity(0)))
-    fed = _alone(feeds) if is_small else crew(feeds, size=size, window=window)
+    size = min(len(feeds), _most_threads[0], len(os.sched_getaffinity(0)))
+    fed = _alone(feeds) if is_small or size == 1 else crew(feeds, size=size, window=window)
     with _borrowed(window, file.size_bytes) as buffers, fed as feed_all:
         for block in _blocks(file, buffers):
             feed_all(block)
@@ -173,6 +173,14 @@ def _feed(file: RegularFile, feeds: Sequence[_Feed], pace: _Pace) -> None:
                 _drop_from_cache(file, block)
             if pace.on_progress:
                 pace.on_progress(block.offset + len(block.content))
+
+
+def use_threads(count: int) -> None:
+    """Hash each file with so many threads at most: where several processes read, each core has enough to do as it is."""
+    _most_threads[0] = count
+
+
+_most_threads = [len(os.sched_getaffinity(0))]
 
 
 def keep_buffers() -> None:

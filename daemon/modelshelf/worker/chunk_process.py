@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from modelshelf.errors import ReaderDied, ReaderLost
-from modelshelf.formats.hashes import keep_buffers
+from modelshelf.formats.hashes import keep_buffers, use_threads
 from modelshelf.worker.isolation import (
     CHECK_SECONDS,
     WIDE,
@@ -76,9 +76,12 @@ class _Line:
 class ChunkProcess:
     """A Reader with one child, which begins with the first read and ends with `close`, or with a file that kills it."""
 
-    def __init__(self, outputs: Keeper, stall_seconds: float = STALL_SECONDS) -> None:
-        """`outputs` keeps all that a child complained of before it died."""
+    def __init__(
+        self, outputs: Keeper, stall_seconds: float = STALL_SECONDS, threads: Callable[[], int | None] = lambda: None
+    ) -> None:
+        """`outputs` keeps all that a child complained of before it died; `threads` tells how many it may use just now."""
         self._outputs = outputs
+        self._threads = threads
         self._stall_seconds = stall_seconds
         self._line: _Line | None = None
 
@@ -112,7 +115,8 @@ class ChunkProcess:
         line = self._ready()
         on_progress = options.get("on_progress")
         plain = {name: value for name, value in options.items() if name != "on_progress"}
-        call = Call(function, args, plain, on_progress is not None, limits.cpu_seconds or 0, limits.memory_bytes)
+        cpu_seconds, threads = limits.cpu_seconds or 0, self._threads()
+        call = Call(function, args, plain, on_progress is not None, cpu_seconds, limits.memory_bytes, threads)
         try:
             send(line.child.stdin, call)
             found = self._heard_out(line, check, on_progress, limits.seconds or self._stall_seconds)
@@ -162,6 +166,8 @@ def serve() -> None:
     send(told, Progress(0))
     while isinstance(call := receive(), Call):
         _renew_limits(call)
+        if call.threads is not None:
+            use_threads(call.threads)
         teller = _Teller(told)
         found = answer(call, teller.tell)
         send(told, replace(found, done_bytes=teller.done_bytes))

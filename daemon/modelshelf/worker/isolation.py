@@ -65,7 +65,10 @@ _LENGTH_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the child is to do. With `is_progress_told` the function gets an `on_progress` that tells the parent."""
+    """What the child is to do. With `is_progress_told` the function gets an `on_progress` that tells the parent.
+
+    `threads`: how many it may use at most, None for as many as there are cores.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -73,6 +76,7 @@ class Call:
     is_progress_told: bool
     cpu_seconds: int
     memory_bytes: int
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,12 @@ class Speeds:
         with self._lock:
             self._readers[device] -= 1
 
+    def threads(self) -> int:
+        """Give how many threads each of those who read now may use, for no core to have more than one to do."""
+        with self._lock:
+            readers = sum(self._readers.values())
+        return max(1, len(os.sched_getaffinity(0)) // max(1, readers))
+
     def note(self, device: str, size_bytes: int, seconds: float) -> None:
         """Take note of what one of those who read of it now has read; `on_change` is called where that tells another number."""
         before = self.slots(device)

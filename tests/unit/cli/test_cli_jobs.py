@@ -29,19 +29,38 @@ def test_jobs_are_listed_with_schedule_folders_and_last_run(shelf: CliShelf) -> 
     assert any(line.startswith("nightly scan-paths 0 2 * * * loras, checkpoints 2026-03-04") for line in lines)
     assert any("5 files, 2 added All of it" in line for line in lines)
     assert "fetch-all scan-paths by hand loras never - -" in lines
-    nightly, krita, _ = shelf.run("jobs", "--json").document["jobs"]
+    nightly, krita, _, verification = shelf.run("jobs", "--json").document["jobs"]
     assert nightly["schedule"] == "0 2 * * *"
     assert nightly["last_run"]["statistics"]["added"] == 2
     assert (krita["folders"], krita["last_run"]) == ([], None)
+    assert (verification["job"], verification["schedule"]) == ("nightly-verification", "0 3 * * *")
 
 
 def test_jobs_are_listed_before_anything_is_recorded(shelf: CliShelf) -> None:
-    assert [each["job"] for each in shelf.run("jobs", "--json").document["jobs"]] == ["nightly", "krita", "fetch-all"]
+    assert [each["job"] for each in shelf.run("jobs", "--json").document["jobs"]] == [
+        "nightly",
+        "krita",
+        "fetch-all",
+        "nightly-verification",
+    ]
 
 
-def test_a_configuration_without_jobs_says_that_none_are_needed(shelf: CliShelf) -> None:
+def test_a_configuration_without_jobs_verifies_by_itself(shelf: CliShelf) -> None:
     shelf.config.write_text("input_paths: {loras: {path: loras}}\nstore: {directory: state}\n")
-    assert "no jobs" in shelf.run("jobs").out
+    assert [each["job"] for each in shelf.run("jobs", "--json").document["jobs"]] == ["nightly-verification"]
+
+
+def test_a_verification_of_ones_own_takes_the_place_of_the_one_that_comes_by_itself(shelf: CliShelf) -> None:
+    jobs = "jobs: {mine: {type: verify}}\n"
+    shelf.config.write_text(f"input_paths: {{loras: {{path: loras}}}}\nstore: {{directory: state}}\n{jobs}")
+    assert [each["job"] for each in shelf.run("jobs", "--json").document["jobs"]] == ["mine"]
+
+
+def test_all_jobs_are_those_that_somebody_wrote_down(shelf: CliShelf) -> None:
+    assert shelf.run("job", "--all").code == 0
+    assert TaskKind.VERIFY_FILE not in {task.kind for task in owed(shelf)}
+    with shelf.store() as store:
+        assert "nightly-verification" not in {run.job_name for run in store.runs.latest(10)}
 
 
 def test_a_job_owes_a_scan_of_each_of_its_folders_in_a_run_of_its_name(shelf: CliShelf) -> None:
@@ -87,12 +106,7 @@ def test_a_job_that_only_does_what_is_not_done_is_refused(shelf: CliShelf) -> No
 def test_an_unknown_job_is_told_the_nearest_and_all(shelf: CliShelf) -> None:
     answer = shelf.run("job", "nightli")
     assert answer.code == 2
-    assert "did you mean nightly?; the jobs are: nightly, krita, fetch-all" in answer.err
-
-
-def test_where_there_are_no_jobs_that_is_said(shelf: CliShelf) -> None:
-    shelf.config.write_text("input_paths: {loras: {path: loras}}\nstore: {directory: state}\n")
-    assert "the configuration has none" in shelf.run("job", "nightly").err
+    assert "did you mean nightly?; the jobs are: nightly, krita, fetch-all, nightly-verification" in answer.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("nightly", "--all")])

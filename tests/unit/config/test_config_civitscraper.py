@@ -111,9 +111,9 @@ def test_civitscrapers_file_loads_as_it_is(load: Load) -> None:
     config = load(CIVITSCRAPER)
     assert config.api_key is None
     assert [job.name for job in config.jobs] == [
-        "fetch-all", "generate-gallery", "update-loras", "everything", "sync-triggers"
+        "fetch-all", "generate-gallery", "update-loras", "everything", "sync-triggers", "nightly-verification"
     ]  # fmt: skip
-    assert [action.kind for job in config.jobs for action in job.actions][-1] is JobKind.SYNC_LORA_TRIGGERS
+    assert [action.kind for job in config.jobs for action in job.actions][-2] is JobKind.SYNC_LORA_TRIGGERS
 
 
 def test_civitscrapers_output_keeps_its_meaning(load: Load) -> None:

@@ -19,7 +19,7 @@ from blake3 import blake3
 from modelshelf.domain.hashes import EMPTY_AUTOV3, Hashes
 from modelshelf.domain.model_file import Fingerprint
 from modelshelf.errors import FileChanged, FileGone, FileUnreadable
-from modelshelf.formats.hashes import BLOCK_BYTES, blake3_file, hash_file
+from modelshelf.formats.hashes import BLOCK_BYTES, blake3_file, hash_file, use_threads
 from tests import builders
 
 if TYPE_CHECKING:
@@ -148,6 +148,17 @@ def test_a_small_file_needs_no_threads(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert hash_file(path).hashes == expected(SOURCE[: 8 * MIB - 1])
     assert blake3_file(path)[0] == expected(SOURCE[: 8 * MIB - 1]).blake3
+
+
+def test_a_large_file_needs_no_threads_where_it_may_have_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("modelshelf.formats.hashes.crew", refuse)
+    monkeypatch.setattr("modelshelf.formats.hashes._most_threads", [2])
+    use_threads(1)
+
+    assert hash_file(written(tmp_path, SOURCE[: 13 * MIB])).hashes == expected(SOURCE[: 13 * MIB])
 
 
 class Stop(Exception):

@@ -312,6 +312,15 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     os.close(writer)
 
 
+def test_a_child_uses_as_many_threads_as_it_may_just_now(tmp_path: Path) -> None:
+    allowed = iter([1, 2])
+    reader = ChunkProcess(Outputs(tmp_path, FakeClock()), threads=lambda: next(allowed))
+    try:
+        assert [reader.read(poison.allowed_threads, (), {}, lambda: None) for _ in range(2)] == [1, 2]
+    finally:
+        reader.close()
+
+
 def has_reader(pipe: int) -> bool:
     """Tell whether anybody holds the other end of a pipe."""
     poll = select.poll()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from modelshelf.worker import slots as room
@@ -77,3 +79,12 @@ def test_who_hires_is_told_when_another_number_is_worth_it() -> None:
     speeds.begin("8:1")
     speeds.note("8:1", FAST, 1.0)
     assert told == [2, 1]
+
+
+def test_each_reader_may_use_its_share_of_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    speeds = Speeds()
+    assert speeds.threads() == 4
+    for count, threads in ((1, 4), (2, 2), (3, 1), (4, 1), (5, 1)):
+        speeds.begin("8:0")
+        assert (count, speeds.threads()) == (count, threads)
