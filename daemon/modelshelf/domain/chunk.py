@@ -42,7 +42,7 @@ class ChunkLimits:
     files: int = 5_000
     share: float = 1 / 60
     seconds: float = 900.0
-    least_bytes: int = 1_000_000_000
+    least_bytes: int = 128_000_000
     is_fast_start: bool = False
     analysis_seconds: float | None = None
 
