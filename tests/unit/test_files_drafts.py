@@ -144,16 +144,20 @@ def test_what_cannot_be_made_durable_does_not_appear(tmp_path: Path, monkeypatch
     assert os.listdir(tmp_path) == ["b"]
 
 
-def test_nothing_appears_and_nothing_is_left_where_the_transaction_fails(tmp_path: Path) -> None:
+def test_where_the_transaction_fails_nothing_appears_and_each_is_told(tmp_path: Path) -> None:
+    """Each, for who added it may have thought that all was well with it."""
+
     @contextmanager
     def lost() -> Iterator[None]:
         yield
         raise StoreError("the journal is lost")
 
     diary = Diary()
-    with pytest.raises(StoreError), drafted(lost) as drafts:
-        add(drafts, diary, tmp_path / "a")
+    with drafted(lost) as drafts:
+        for number in range(MOST_DRAFTS + 1):
+            add(drafts, diary, tmp_path / f"{number}")
     assert os.listdir(tmp_path) == []
+    assert [type(each) for each in diary.errors] == (MOST_DRAFTS + 1) * [StoreError]
 
 
 def test_nothing_appears_and_nothing_is_left_where_the_block_fails(tmp_path: Path) -> None:

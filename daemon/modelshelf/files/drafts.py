@@ -61,14 +61,23 @@ class Drafts:
         waiting, self._waiting = self._waiting, []
         try:
             durable = [(draft, ending) for draft, ending in waiting if _synced(draft, ending)]
-            with self._transaction():
-                for draft, ending in durable:
-                    ending.on_ready(draft.ready)
-            for draft, ending in durable:
+            for draft, ending in self._announced(durable):
                 _put(draft, ending)
         finally:
             for draft, _ in waiting:
                 draft.discard()
+
+    def _announced(self, durable: list[tuple[Draft, Ending]]) -> list[tuple[Draft, Ending]]:
+        """Give those of which is kept that they appear: all, or none where the transaction fails, which each is told."""
+        try:
+            with self._transaction():
+                for draft, ending in durable:
+                    ending.on_ready(draft.ready)
+        except ModelshelfError as error:
+            for _, ending in durable:
+                ending.on_refused(error)
+            return []
+        return durable
 
     def discard(self) -> None:
         """Put nothing in place that is not there yet."""
