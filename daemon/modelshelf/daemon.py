@@ -280,6 +280,7 @@ class House:
             self._tell_of_civitai,
             partial(end_runs, self.hall),
             partial(fulfil_orders, self.hall),
+            lambda: self.store.chunks.end_read(self.clock.now()),
         )
         for part in parts:
             if self.hall.stopping.is_set() or self.failure is not None:

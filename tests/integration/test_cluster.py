@@ -321,7 +321,7 @@ def test_a_scheduler_that_is_open_to_the_network_is_not_talked_to(tmp_path: Path
         way_round = replace(cluster_of(dask, tmp_path), scheduler=f"tcp://127.0.0.1:{dask.address.rpartition(':')[2]}")
         reader = ClusterReader(way_round)
         with pytest.raises(ReaderLost, match=r"deep_scan\.scheduler: tcp://.* is open to the network"):
-            reader.open()
+            reader.open(go_on)
         reader.close()
 
 
@@ -329,9 +329,9 @@ def test_a_cluster_without_workers_or_without_modelshelf_reads_nothing(tmp_path:
     with DaskCluster(tmp_path / "dask") as dask:
         reader = ClusterReader(cluster_of(dask, tmp_path))
         with pytest.raises(ReaderLost, match="nobody has joined it"):
-            reader.open()
+            reader.open(go_on)
         worker = dask.add_worker("nonsense")
         dask.wait_for_workers(1)
         with pytest.raises(ReaderLost, match="'nonsense' must be FOLDER_ID="):
-            reader.open()
+            reader.open(go_on)
         worker.kill()

@@ -10,6 +10,7 @@ import pytest
 
 from modelshelf.config import load_config
 from modelshelf.daemon import Doors, House
+from modelshelf.domain.chunk import ChunkLimits, ChunkState
 from modelshelf.domain.progress import Phase, Tally
 from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind
 from modelshelf.progress import PROGRESS_STANDING, from_json
@@ -88,9 +89,13 @@ def test_what_waits_to_be_asked_for_is_told_and_read_when_somebody_asks(store: S
         found = told(store)
         assert found is not None
         assert (found.tally.owed_files, found.held) == (3, {"shelf": "on demand only"})
+        store.chunks.plan("8:1", ["shelf"], ChunkLimits(), house.clock.now())
+        assert store.chunks.count(ChunkState.PLANNED)
         owe_scan(house, Priority.DEEP)
         wait_until(lambda: store.reading.tallies()["shelf"].owed_files == 0)
         wait_until(lambda: told(store) is None)
+        house.mend()
+        assert not store.chunks.count(ChunkState.PLANNED)
     assert store.reading.tallies()["shelf"] == Tally(3, found.tally.owed_bytes, 0, 0)
 
 

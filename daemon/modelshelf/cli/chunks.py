@@ -14,13 +14,17 @@ from modelshelf.cli.wording import count_text, moment_json, path_json, size_text
 from modelshelf.clock import SystemClock
 from modelshelf.domain.chunk import ChunkState
 from modelshelf.domain.display import readable
+from modelshelf.domain.progress import Tally
+from modelshelf.progress import PROGRESS_STANDING, from_json
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from modelshelf.domain.chunk import Chunk
     from modelshelf.domain.jsontypes import JsonObject, JsonValue
     from modelshelf.store.chunk_statistics import ChunkStatistics
+    from modelshelf.store.store import Store
 
 COLUMNS = ("state", "folder", "directory", "files", "bytes", "rate", "device", "since")
 PLANNED_SHOWN = 10
@@ -55,6 +59,7 @@ def _show_chunks(opening: Opening, *, is_json: bool) -> None:
     with opening.reading() as store:
         running, planned = store.chunks.running(), store.chunks.planned(PLANNED_SHOWN)
         ended, planned_count = store.chunks.latest(ENDED_SHOWN), store.chunks.count(ChunkState.PLANNED)
+        unplanned = None if running or planned else _unplanned(store, is_alive=is_alive)
     if is_json:
         lists = {"running": running, "planned": planned, "ended": ended}
         documents: dict[str, JsonValue] = {
@@ -63,14 +68,34 @@ def _show_chunks(opening: Opening, *, is_json: bool) -> None:
         show_json({"is_daemon_running": is_alive, "planned_count": planned_count, **documents})
         return
     found = [*running, *planned, *ended]
-    if not found:
+    if found:
+        show_table(COLUMNS, [_row(each, now, is_alive=is_alive) for each in found])
+    elif unplanned is None:
         show_line("No chunks: nothing is to be read deep in bulk.")
-        return
-    show_table(COLUMNS, [_row(each, now, is_alive=is_alive) for each in found])
+    if unplanned is not None:
+        show_line(unplanned)
     if planned_count > len(planned):
         show_line(f"and {count_text(planned_count - len(planned), 'more is', 'more are')} planned")
     if running and not is_alive:
         opening.note("What is left behind is planned again when the daemon starts, or by: modelshelf chunks --clean")
+
+
+def _unplanned(store: Store, *, is_alive: bool) -> str | None:
+    """Say how much is owed though nothing is planned, and why; None where nothing is owed."""
+    tallies = {folder_id: tally for folder_id, tally in store.reading.tallies().items() if tally.owed_files}
+    if not tallies:
+        return None
+    owed = sum(tallies.values(), Tally())
+    text = f"{count_text(owed.owed_files, 'file is', 'files are')} owed, {size_text(owed.owed_bytes)}, in no chunk yet"
+    return f"{text}: {'; '.join(_reasons(store, tallies)) if is_alive else 'no daemon runs'}"
+
+
+def _reasons(store: Store, folder_ids: Collection[str]) -> list[str]:
+    progress = from_json(store.standing.get(PROGRESS_STANDING))
+    held = dict(progress.held) if progress is not None else {}
+    held |= {state.id: "offline" for state in store.folders.states() if state.offline_since is not None}
+    reasons = [f"{readable(each)} is held: {readable(held[each])}" for each in folder_ids if each in held]
+    return reasons or ["they are read at once, or failed and are tried again (modelshelf failures)"]
 
 
 def _standing(chunk: Chunk, now: datetime, *, is_alive: bool) -> str:

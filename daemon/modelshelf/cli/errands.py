@@ -120,7 +120,7 @@ def report(store: Store, errand: Errand, wishes: Wishes) -> int:
         owed = f"- Still to be read: {count_text(owed_files, 'model', 'models')}, {size_text(owed_bytes)}"
         changes = [*change_lines(found), *([owed] if owed_files else [])]
         damage = damage_lines(damage_text(each) for each in damaged)
-        for line in [*headlines(found), *changes, *damage, *_duplicate_lines(duplicates, roots)]:
+        for line in [*headlines(found, errand.kinds), *changes, *damage, *_duplicate_lines(duplicates, roots)]:
             show_line(line)
     if problems:
         raise ModelshelfError(f"not everything could be judged: {'; '.join(problems)}")

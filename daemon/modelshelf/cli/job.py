@@ -74,6 +74,7 @@ def owe_jobs(opening: Opening, store: Store, chosen: Sequence[Job], *, is_forced
         tuple(dict.fromkeys(run_id for errand in errands for run_id in errand.run_ids)),
         tuple(dict.fromkeys(spot for errand in errands for spot in errand.spots)),
         Depth.DEEP if is_deep else Depth.USUAL,
+        frozenset(deed.kind for each in chosen for deed in each.deeds),
     )
 
 

@@ -1,4 +1,4 @@
-"""`modelshelf jobs`: the jobs of the configuration, and when each ran last."""
+"""`modelshelf jobs`: the jobs of the configuration, their schedules, and when each ran last."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = ("job", "does", "schedule", "folders", "last run", "did", "description
 @global_options
 @click.pass_obj
 def jobs(opening: Opening, *, is_json: bool) -> None:
-    """List the jobs, those of the configuration and the nightly verification, when each is due, and what it did last."""
+    """List the jobs, those of the configuration and the nightly verification, their schedules, and what each did last."""
     listed = opening.config.jobs
     runs = _last_runs(opening, listed)
     if is_json:

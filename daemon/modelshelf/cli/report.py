@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from modelshelf.domain.run import Run
     from modelshelf.store.store import Store
 
+RUNS_LOOKED_AT = 100
+
 
 @click.command()
 @click.argument("run_id", required=False, type=int, metavar="[RUN]")
@@ -34,7 +36,8 @@ def report(opening: Opening, run_id: int | None, *, is_json: bool) -> None:
     if is_json:
         show_json(report_json(found))
         return
-    for line in report_lines(found, SystemClock().now()):
+    kinds = {deed.kind for job in opening.config.jobs if job.name == found.run.job_name for deed in job.deeds}
+    for line in report_lines(found, SystemClock().now(), kinds):
         show_line(line)
 
 
@@ -42,9 +45,16 @@ def _run(store: Store, run_id: int | None) -> Run:
     if run_id is None:
         run = store.runs.last_reported()
         if run is None:
-            raise NothingRecorded("no job has ended yet; modelshelf jobs lists them, and modelshelf job runs one")
+            raise NothingRecorded(_why_none(store))
         return run
     run = store.runs.get(run_id)
     if run is None:
         raise UsageError(f"there is no run {run_id}; modelshelf status lists the last ones")
     return run
+
+
+def _why_none(store: Store) -> str:
+    """Say why there is no report: a job that looks through no folder leaves none."""
+    if any(run.job_name and run.ended_at for run in store.runs.latest(RUNS_LOOKED_AT)):
+        return "no job that ended has left a report: only scans and verifications do; modelshelf report RUN shows a run"
+    return "no job has ended yet; modelshelf jobs lists them, and modelshelf job runs one"

@@ -6,10 +6,11 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from modelshelf.cli.wording import count_text, moment_json, size_text, span_text, when_text
+from modelshelf.domain.job import JobKind
 from modelshelf.domain.run import RunStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from modelshelf.domain.jsontypes import JsonObject
@@ -18,10 +19,22 @@ if TYPE_CHECKING:
 ALIKE_SHOWN = 10
 
 
-def headlines(statistics: RunStatistics) -> list[str]:
-    """Give StableQueue's message, nothing for what only read files again: that was no scan."""
-    is_scan = statistics.total > 0 or not statistics.verified
-    return statistics.message_lines() if is_scan else []
+SCANS = frozenset({JobKind.SCAN_PATHS, JobKind.DEEP_SCAN})
+DEEDS = {
+    JobKind.VERIFY: "files verified",
+    JobKind.BUILD_GALLERY: "galleries to be drawn",
+    JobKind.CHECK_UPDATES: "newer versions asked for, see modelshelf status",
+}
+"""What a job did that is no scan, which StableQueue has no words for."""
+
+
+def headlines(statistics: RunStatistics, kinds: Collection[JobKind] = ()) -> list[str]:
+    """Give StableQueue's message, or what jobs of these kinds did instead where they scanned nothing."""
+    others = [words for kind, words in DEEDS.items() if kind in kinds]
+    is_scan = statistics.total > 0 or not (statistics.verified or others) or not SCANS.isdisjoint(kinds)
+    if is_scan:
+        return statistics.message_lines()
+    return [f"Done, without a scan: {', '.join(others)}"] if others else []
 
 
 def change_lines(statistics: RunStatistics) -> list[str]:
@@ -39,12 +52,12 @@ def change_lines(statistics: RunStatistics) -> list[str]:
     return [f"- {name}: {text}" for name, text in lines.items() if not text.startswith("0 ")]
 
 
-def report_lines(report: RunReport, now: datetime) -> list[str]:
-    """Give a whole report."""
+def report_lines(report: RunReport, now: datetime, kinds: Collection[JobKind] = ()) -> list[str]:
+    """Give a whole report, of a run that did things of these `kinds`."""
     run, statistics = report.run, report.run.statistics
     return [
         f"{run.job_name or 'scan'}, run {run.id}, begun {when_text(run.started_at, now)}{_took(report)}",
-        *headlines(statistics),
+        *headlines(statistics, kinds),
         *change_lines(statistics),
         f"- On the shelf: {count_text(report.files, 'model', 'models')}, {size_text(report.size_bytes)}",
         *_owed_lines(report),

@@ -36,7 +36,8 @@ def scan(opening: Opening, /, target: str | None, *, is_json: bool, **flags: boo
     """Look through all folders now, or through one folder, or at one path in it.
 
     What is new or changed is read in its turn, as deep_scan in the configuration has it: --quick waits for none of that,
-    --deep has it read at once. Ctrl-C while it waits ends the waiting; a second Ctrl-C stops the scan.
+    --deep has it read at once. In how large pieces, by how many readers and how soon it begins stands there too:
+    deep_scan.chunk_size, max_workers and fast_start. Ctrl-C while it waits ends the waiting; a second Ctrl-C stops the scan.
     """
     _demand_sense(flags)
     spots = find_spots(opening.config, target)
@@ -72,12 +73,14 @@ def _demand_ours(spots: Sequence[Spot]) -> None:
 def _stop(opening: Opening, spots: Sequence[Spot], *, is_json: bool) -> int:
     eased = [(spot.folder.id, spot.path) for spot in spots]
     with opening.writing() as store:
-        stopped = stop_scans(opening, store, [spot.folder.id for spot in spots], eased)
+        stopped = stop_scans(opening, store, [spot.folder.id for spot in spots], eased, are_orders_kept=False)
     if is_json:
-        show_json({"stopped": stopped.scans, "eased_files": stopped.files})
+        show_json({"stopped": stopped.scans, "eased_files": stopped.files, "orders": stopped.orders})
         return Exit.GOOD
     show_line(f"{count_text(stopped.scans, 'scan', 'scans')} stopped.")
     if stopped.files:
         turn = count_text(stopped.files, "file is read in its", "files are read in their")
         show_line(f"{turn} turn again.")
+    if stopped.orders:
+        show_line(f"What a job was to read in {count_text(stopped.orders, 'folder', 'folders')} is ordered no more.")
     return Exit.GOOD

@@ -179,11 +179,6 @@ class Progress:
     asked: int = 0
 
     @property
-    def has_files(self) -> bool:
-        """Whether a file is in hand, be it that it waits for leave."""
-        return any(device.files for device in self.devices)
-
-    @property
     def done_bytes(self) -> int:
         """How much is read in all, of files that are not done yet too."""
         return self.tally.read_bytes + sum(device.done_bytes for device in self.devices)

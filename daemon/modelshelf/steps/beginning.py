@@ -41,8 +41,8 @@ def begin_run(store: Store, appointment: Appointment, clock: Clock, priority: Pr
             store.journal.add([*_tasks(deed, run_id, priority)], now)
             if deed.kind is JobKind.CHECK_UPDATES:
                 store.remote.check(deed.folder_ids, now)
-            if deed.kind is JobKind.DEEP_SCAN:
-                store.reading.count_in(run_id, deed.folder_ids)
+            for folder_id in deed.folder_ids if deed.kind is JobKind.DEEP_SCAN else ():
+                store.reading.count_in(run_id, folder_id)
             if deed.kind in ORDERED:
                 _have_read(store, deed, priority)
             if deed.kind is JobKind.VERIFY:

@@ -25,25 +25,30 @@ if TYPE_CHECKING:
 
 log = get_log(__name__)
 
+_AS_READ = frozenset((Fate.SAME, Fate.SETTLED, Fate.PROBED))
+"""What is not read again: where all is to be described once more, nothing else has such a file described."""
+
 
 def compare(store: Store, sweep: Sweep, listing: Listing) -> None:
     """Note in the sweep what is new, changed and gone in a directory, and which files have others beside them now."""
-    folder_id, directory = sweep.place.folder.id, listing.directory
-    known = store.files.stamps_in(folder_id, directory)
-    others = _others(known, listing.stamps, is_honest=sweep.looker.is_honest)
+    files, folder_id, directory = store.files, sweep.place.folder.id, listing.directory
+    known = files.stamps_in(folder_id, directory)
+    others = _others(known, listing.stamps, is_honest=sweep.place.traits.is_honest)
     sweep.notes.total += len(listing.stamps)
-    unchanged_count = len(listing.stamps) - len(others)
-    sweep.has_life = sweep.has_life or unchanged_count > 0
+    sweep.has_life = sweep.has_life or len(listing.stamps) > len(others)
     sweep.unseen |= (unknown := _problems(listing))
-    is_needed = others or len(known) > unchanged_count or sweep.task.is_forced or listing.companions
-    if is_needed or store.files.has_companions(folder_id, directory):
-        rows = store.files.in_directory(folder_id, directory)
-        _look_at_others(sweep, listing, others, rows)
+    groups = _groups(listing) if listing.companions else {}
+    names = {stamp[0] for stamp in others} | _not_listed(known, listing, others)
+    names |= _accompanied(listing, groups, is_forced=sweep.task.is_forced)
+    names.update(files.names_with_companions(folder_id, directory))
+    is_most = len(names) >= len(known)
+    rows = files.in_directory(folder_id, directory) if names and is_most else files.named(folder_id, directory, names)
+    _look_at_others(sweep, listing, others, rows)
+    if rows:
         _note_gone(sweep, listing, rows, unknown)
-        _compare_companions(sweep, listing, rows, {stamp[0] for stamp in others})
+        _compare_companions(sweep, listing, groups, rows, {stamp[0] for stamp in others})
     if listing.stamps:
-        owned = _owned(listing) if listing.companions else ()
-        strays = strays_among(listing.companions, owned)
+        strays = strays_among(listing.companions, [name for names in groups.values() for name in names])
         sweep.note_strays(notice(store, sweep.place, directory, strays, sweep.looker.reins))
 
 
@@ -57,7 +62,7 @@ def look(sweep: Sweep, path: bytes, fingerprint: Fingerprint, row: ModelFile | N
     sweep.has_life = True
     if found.fate is not Fate.SAME:
         sweep.looks.append(found)
-    elif row is not None and sweep.task.is_forced and is_described(row):
+    if row is not None and sweep.task.is_forced and found.fate in _AS_READ and is_described(row):
         sweep.touched.append(row.id)
 
 
@@ -70,6 +75,20 @@ def _others(known: Sequence[Stamp], seen: Sequence[Stamp], *, is_honest: bool) -
         return sorted(stamp for stamp in seen if stamp not in there)
     shown = {stamp[:3] for stamp in known if stamp[4] is not None}
     return sorted(stamp for stamp in seen if stamp[:3] not in shown)
+
+
+def _not_listed(known: Sequence[Stamp], listing: Listing, others: Sequence[Stamp]) -> set[bytes]:
+    """Give the names of known files that are not listed: those that are gone, and those that could not be looked at."""
+    if len(known) == len(listing.stamps) - len(others):
+        return set()
+    return {stamp[0] for stamp in known}.difference(stamp[0] for stamp in listing.stamps)
+
+
+def _accompanied(listing: Listing, groups: Mapping[bytes, list[bytes]], *, is_forced: bool) -> set[bytes]:
+    """Give the names of the files beside which something stands; all of them where each is to be described once more."""
+    if not groups and not is_forced:
+        return set()
+    return {stamp[0] for stamp in listing.stamps if is_forced or os.path.splitext(stamp[0])[0] in groups}
 
 
 def _look_at_others(sweep: Sweep, listing: Listing, others: Sequence[Stamp], rows: Mapping[bytes, ModelFile]) -> None:
@@ -87,8 +106,6 @@ def _look_at_others(sweep: Sweep, listing: Listing, others: Sequence[Stamp], row
 
 
 def _note_gone(sweep: Sweep, listing: Listing, rows: Mapping[bytes, ModelFile], unknown: Mapping[bytes, str]) -> None:
-    if not rows:
-        return
     begin = os.path.join(listing.directory, b"")
     there = {begin + stamp[0] for stamp in listing.stamps}
     gone = [
@@ -108,11 +125,12 @@ def _problems(listing: Listing) -> dict[bytes, str]:
 
 
 def _compare_companions(
-    sweep: Sweep, listing: Listing, rows: Mapping[bytes, ModelFile], looked_at: Container[bytes]
+    sweep: Sweep,
+    listing: Listing,
+    groups: Mapping[bytes, list[bytes]],
+    rows: Mapping[bytes, ModelFile],
+    looked_at: Container[bytes],
 ) -> None:
-    if not rows:
-        return
-    groups = _groups(listing)
     directory = os.path.join(os.fsencode(sweep.place.root), listing.directory)
     begin = os.path.join(listing.directory, b"")
     for name in sorted(stamp[0] for stamp in listing.stamps):
@@ -125,10 +143,6 @@ def _compare_companions(
         there |= stats_of(directory, [os.fsencode(each) for each in known.keys() - there.keys()])
         if known != there or (sweep.task.is_forced and name not in looked_at):
             sweep.touched.append(row.id)
-
-
-def _owned(listing: Listing) -> list[bytes]:
-    return [name for names in _groups(listing).values() for name in names]
 
 
 def _groups(listing: Listing) -> dict[bytes, list[bytes]]:

@@ -81,10 +81,11 @@ class InspectFile:
         return Done(task, Inspection(file, header, embedded_facts(header), self._skip_reason(file, header)))
 
     def _skip_reason(self, file: ModelFile, header: Header) -> str | None:
-        is_read_before = file.content_id is not None  # and no change was noticed: only its hash tells whether it rotted
-        if not is_read_before and header.format is Format.UNKNOWN and file.path.lower().endswith(b".bin"):
+        if file.content_id is not None:
+            return None  # it was read before and no change was noticed: only its hash tells whether it rotted
+        if header.format is Format.UNKNOWN and file.path.lower().endswith(b".bin"):
             return NOT_A_MODEL
-        if not is_read_before and (header.verdict is Verdict.INCOMPLETE or header.format not in _HASHABLE):
+        if header.verdict is Verdict.INCOMPLETE or header.format not in _HASHABLE:
             return header.reason or header.format.value
         size_bytes = file.fingerprint.size_bytes
         if self.size_limit_bytes is not None and size_bytes > self.size_limit_bytes:

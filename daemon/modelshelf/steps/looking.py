@@ -221,7 +221,12 @@ class Looker:
         return True
 
     def _holds(self, row: ModelFile, path: bytes) -> bool:
-        """Tell whether the file at `path` has the bytes of `row`, as far as those were ever read."""
+        """Tell whether the file at `path` has the bytes of `row`, as far as those were ever read.
+
+        One that has rotted has them no more: its row moves by inode, size and mtime, with all that is known of the rot.
+        """
+        if self.store.rot.of(row.id) is not None:
+            return True
         content = self.store.contents.get(row.content_id) if row.content_id is not None else None
         try:
             return content is None or has_content(self.place.root / os.fsdecode(path), content)

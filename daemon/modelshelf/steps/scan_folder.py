@@ -19,7 +19,7 @@ from modelshelf.shelf.walk import walk
 from modelshelf.shelf.wholeness import WholenessGate
 from modelshelf.sidecars.names import possible_stems
 from modelshelf.steps.absence import Absences, note_offline
-from modelshelf.steps.arriving import TOLD_EACH, in_batches
+from modelshelf.steps.arriving import in_batches
 from modelshelf.steps.beside import PAGE_SUFFIX, NamesBeside, from_text, stat_if_there
 from modelshelf.steps.comparing import compare, look
 from modelshelf.steps.footing import check_footing, check_witness, find_footing, is_within
@@ -235,14 +235,15 @@ class ScanFolder:
             self.store.grounds.keep(folder_id, sweep.footing.ground)
         if not task.path:
             self.store.folders.record_scan(folder_id, now)
-            if sweep.notes.added > TOLD_EACH:
-                # Each draws the gallery once it is read, which for so many takes hours or nights.
+            if sweep.notes.added:
+                # Each draws the gallery once it is read, which may be nights from now.
                 sweep.notes.new.append(NewTask(TaskKind.RENDER_GALLERY, folder_id, due_at=now + GALLERY_LINGER))
             log.info("folder_scanned", folder=folder_id, **sweep.notes.counts())
         self.store.runs.count(task.run_id, **sweep.notes.counts())
         for noticed in sweep.strays:
             sweep.touched += record_noticed(self.store, sweep.place, noticed)
-        if (urgency := reading_priority(task.priority, Priority.REST)) >= Priority.DROP:
+        urgency = reading_priority(task.priority, Priority.REST)
+        if urgency >= (Priority.DROP if task.path else Priority.PERSON):
             self.store.reading.raise_to(folder_id, task.path, urgency)
         touched = [
             NewTask(

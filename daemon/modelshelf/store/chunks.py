@@ -58,6 +58,11 @@ _NOTE = f"""UPDATE chunks SET busy_seconds = {_BUSY}, heard_at = :now, done_file
 _END = f"""UPDATE chunks SET busy_seconds = {_BUSY}, heard_at = :now, state = :state, reason = :reason,
         ended_at = iif(:is_over, :now, NULL), file_ids = iif(:is_over, x'', file_ids)
     WHERE id = :id AND state = 'running'"""  # noqa: S608 - likewise
+_READ = "state = 'planned' AND folder_id IN (SELECT id FROM folders WHERE owed_files <= 0)"
+_HAS_READ = f"SELECT EXISTS (SELECT 1 FROM chunks WHERE {_READ})"  # noqa: S608 - likewise
+_END_READ = f"""UPDATE chunks SET state = 'done', ended_at = :now, file_ids = x'', done_files = file_count,
+        done_bytes = size_bytes, earlier_bytes = size_bytes, busy_seconds = 0
+    WHERE {_READ}"""  # noqa: S608 - likewise
 _SPEED = """SELECT total(done_bytes - earlier_bytes) / total(busy_seconds) AS speed FROM (
     SELECT * FROM chunks WHERE device = ? AND ended_at IS NOT NULL AND busy_seconds > 0 ORDER BY ended_at DESC LIMIT ?)"""
 _RECOVER = "UPDATE chunks SET state = 'planned', attempts = attempts + 1, reason = NULL WHERE state = 'running'"
@@ -97,12 +102,13 @@ class Chunks:
         One whose files are all read or gone by now is done without being given.
         """
         parameters = {"folders": id_list(folder_ids)}
-        while (row := self._database.row(_BEST, parameters)) is not None:
-            chunk = self._begin(_chunk_from(row), device, now)
-            if chunk is not None and chunk.done_files < chunk.file_count:
-                return chunk
-            if chunk is not None:
-                self.end(chunk.id, ChunkState.DONE, now)
+        with self._planning:  # or one that is taken while others are planned would count as neither planned nor running
+            while (row := self._database.row(_BEST, parameters)) is not None:
+                chunk = self._begin(_chunk_from(row), device, now)
+                if chunk is not None and chunk.done_files < chunk.file_count:
+                    return chunk
+                if chunk is not None:
+                    self.end(chunk.id, ChunkState.DONE, now)
         return None
 
     def unread(self, chunk: Chunk) -> list[int]:
@@ -135,6 +141,12 @@ class Chunks:
         values = {"state": state, "is_over": state is not ChunkState.PLANNED, "now": to_epoch(now)}
         self._database.execute(_END, {"id": chunk_id, "reason": None if reason is None else text(reason), **values})
 
+    def end_read(self, now: datetime) -> int:
+        """End those that wait in folders where nothing is owed any more: somebody had it read at once. Gives how many."""
+        if not self._database.rows(_HAS_READ)[0][0]:
+            return 0
+        return self._database.execute(_END_READ, {"now": to_epoch(now)}).rowcount
+
     def running(self) -> list[Chunk]:
         """Give the chunks that are in hand, the first begun first."""
         return self._all("SELECT * FROM chunks WHERE state = 'running' ORDER BY started_at, id")
@@ -154,6 +166,10 @@ class Chunks:
     def count(self, state: ChunkState) -> int:
         """Count the chunks in this state."""
         return int(self._database.rows("SELECT count(*) FROM chunks WHERE state = ?", (state,))[0][0])
+
+    def last_heard_at(self) -> datetime | None:
+        """Tell when any chunk was last heard of, None where none was ever begun."""
+        return from_epoch_or_none(self._database.rows("SELECT max(heard_at) AS heard_at FROM chunks")[0]["heard_at"])
 
     def bytes_per_second(self, device: str) -> float | None:
         """Give how fast one reader read this device lately, None before it was measured."""

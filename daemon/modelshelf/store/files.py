@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from modelshelf.clock import SystemClock
@@ -32,8 +33,10 @@ _ADD = """INSERT INTO files (folder_id, directory, name, size_bytes, mtime_ns, c
     ON CONFLICT (folder_id, directory, name) DO NOTHING RETURNING id"""
 _STAMPS = """SELECT name, size_bytes, mtime_ns, ctime_ns, iif(waiting_reason IS NULL, inode, NULL) FROM files
     WHERE folder_id = ? AND directory = ? AND missing_since IS NULL"""
-_HAS_COMPANIONS = """SELECT 1 FROM files INDEXED BY files_with_companions
-    WHERE folder_id = ? AND directory = ? AND missing_since IS NULL AND companions <> '' LIMIT 1"""
+_NAMED = "SELECT * FROM files WHERE folder_id = ? AND directory = ? AND name IN ({})"
+_NAMES_AT_ONCE = 500
+_WITH_COMPANIONS = """SELECT name FROM files INDEXED BY files_with_companions
+    WHERE folder_id = ? AND directory = ? AND missing_since IS NULL AND companions <> ''"""
 _INODES = """SELECT DISTINCT f.inode FROM json_each(?) j CROSS JOIN files f ON f.inode = j.value"""
 _CHANGE = """UPDATE files SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, scan_phase = 0, is_inspected = 0,
         former_content_id = coalesce(content_id, former_content_id), content_id = NULL,
@@ -97,13 +100,21 @@ class Files:
         found = self._all("SELECT * FROM files WHERE folder_id = ? AND directory = ?", (folder_id, directory))
         return {file.path: file for file in found}
 
+    def named(self, folder_id: str, directory: bytes, names: Iterable[bytes]) -> dict[bytes, ModelFile]:
+        """Give those with these names of the files directly in a directory by their paths, missing ones too."""
+        left, found = iter(sorted(names)), {}
+        while some := list(islice(left, _NAMES_AT_ONCE)):
+            sql = _NAMED.format(",".join("?" * len(some)))
+            found.update({file.path: file for file in self._all(sql, (folder_id, directory, *some))})
+        return found
+
     def stamps_in(self, folder_id: str, directory: bytes) -> list[Stamp]:
         """Give the files that are there, directly in a directory, as a walk sees them; one that waits equals none of those."""
         return self._database.tuples(_STAMPS, (folder_id, directory))
 
-    def has_companions(self, folder_id: str, directory: bytes) -> bool:
-        """Tell whether something stood beside one of the files in a directory when it was last read."""
-        return self._database.row(_HAS_COMPANIONS, (folder_id, directory)) is not None
+    def names_with_companions(self, folder_id: str, directory: bytes) -> list[bytes]:
+        """Give the names of the files in a directory beside which something stood when they were last read."""
+        return [name for (name,) in self._database.tuples(_WITH_COMPANIONS, (folder_id, directory))]
 
     def inodes_known(self, asked: Collection[int]) -> set[int]:
         """Give those of these inodes that some file has, there or missing; all beyond 64 bits, where only `twins` can tell."""

@@ -111,11 +111,15 @@ class Journal:
         when they leave (see `departures`). `folder_ids`
         narrows it to tasks of these folders; tasks of contents and models have none and always may be claimed. `least` is the
         lowest priority that is taken. What is suspected of killing the daemon comes when nothing else is due, alone, and not
-        where a priority is named. Bulk reading of the `held` folders is left where it is.
+        where a priority is named. Bulk reading of the `held` folders is left where it is, that of suspects too.
         """
         scope = Scope(to_epoch(now), folder_ids, least, held)
         claimed = self._claim_most_urgent(_kinds(lane), scope, self._due)
-        return claimed if claimed or least is not None else self._claim_suspect(lane, scope.moment, folder_ids)
+        return claimed if claimed or least is not None else self._claim_suspect(lane, scope)
+
+    def claim_suspect(self, lane: Lane, now: datetime, folder_ids: Collection[str]) -> list[Task]:
+        """Take what is due and suspected of killing the daemon, of these folders or of none, bulk reading too."""
+        return self._claim_suspect(lane, Scope(to_epoch(now), folder_ids))
 
     def claim_bulk(self, now: datetime, folder_ids: Collection[str], *, least: int) -> list[Task]:
         """Take bulk reading of one kind that has a row already: what failed before, was given back, or is to be verified."""
@@ -141,7 +145,7 @@ class Journal:
     def claim_ahead(self, of: Task, left_bytes: int, now: datetime, folder_ids: Collection[str]) -> list[Task]:
         """Take what is due of the same kind and goes ahead of a file that is being read and has `left_bytes` still to read.
 
-        Empty if nothing does; what is suspected of killing the daemon never does.
+        Empty if nothing does; bulk reading, and what is suspected of killing the daemon, never does.
         """
         if not self._ahead(of, left_bytes, now, folder_ids):
             return []
@@ -149,7 +153,8 @@ class Journal:
             return [self._start(each) for each in self._ahead(of, left_bytes, now, folder_ids)]
 
     def _ahead(self, of: Task, left_bytes: int, now: datetime, folder_ids: Collection[str]) -> list[Candidate]:
-        found = self._due(of.kind, Scope(to_epoch(now), folder_ids), ORDER[of.kind].batch_limit)
+        scope = Scope(to_epoch(now), folder_ids, held=folder_ids)
+        found = self._due(of.kind, scope, ORDER[of.kind].batch_limit)
         return [each for each in found if self._overtaking.goes_ahead(each, of, left_bytes)]
 
     def end_lingering(self, now: datetime, folder_ids: Collection[str], *, is_offline: bool = False) -> bool:
@@ -216,10 +221,15 @@ class Journal:
         moments += [
             moment for kind in KINDS.intersection(kinds) if (moment := self._departures.next_due_at(kind)) is not None
         ]
-        suspect = self._suspects.first(kinds, folder_ids)
+        suspect = self._suspects.first(kinds, folder_ids, held)
         if suspect is not None:
             moments.append(suspect.due_at)
         return from_epoch(min(moments)) if moments else None
+
+    def next_suspect_at(self, lane: Lane, folder_ids: Collection[str]) -> datetime | None:
+        """Tell when there is work for `claim_suspect`, None for never as things stand."""
+        suspect = self._suspects.first(_kinds(lane), folder_ids)
+        return None if suspect is None else from_epoch(suspect.due_at)
 
     def next_bulk_at(self, folder_ids: Collection[str]) -> datetime | None:
         """Tell when there is work for `claim_bulk`, None for never as things stand."""
@@ -229,6 +239,13 @@ class Journal:
             if (moment := self._waiting.next_due_at(kind, folder_ids, admits=_is_bulk)) is not None
         ]
         return from_epoch(min(moments)) if moments else None
+
+    def owes_bulk(self, now: datetime, folder_ids: Collection[str]) -> bool:
+        """Tell whether there is something to read in bulk now, with a row or without."""
+        due_at = self.next_bulk_at(folder_ids)
+        if due_at is not None and due_at <= now:
+            return True
+        return any(self._derived.due(kind, folder_ids, 1) for kind in BULK_KINDS)
 
     def owed(self, folder_id: str | None = None, *, until: datetime | None = None) -> dict[TaskKind, int]:
         """Count what waits or runs, by kind, derived work too; kinds that owe nothing count 0 when asked for.
@@ -284,14 +301,14 @@ class Journal:
         found = self._waiting.due(kind, scope.moment, scope.folders, limit, admits=_is_bulk)
         return [each for each in found if scope.least is None or each.priority >= scope.least]
 
-    def _claim_suspect(self, lane: Lane, moment: float, folder_ids: Collection[str] | None) -> list[Task]:
+    def _claim_suspect(self, lane: Lane, scope: Scope) -> list[Task]:
         kinds = _kinds(lane)
-        suspect = self._suspects.first(kinds, folder_ids)
-        if suspect is None or suspect.due_at > moment:
+        suspect = self._suspects.first(kinds, scope.folders, scope.held)
+        if suspect is None or suspect.due_at > scope.moment:
             return []
         with self._database.transaction():
             # Another lane may have taken one since.
-            is_free = self._suspects.first(kinds, folder_ids) == suspect
+            is_free = self._suspects.first(kinds, scope.folders, scope.held) == suspect
             return [self._start(suspect)] if is_free else []
 
     def _start(self, candidate: Candidate) -> Task:

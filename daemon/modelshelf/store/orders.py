@@ -17,7 +17,10 @@ NAME = "deep_orders"
 
 
 class Orders:
-    """The folders whose deep scan a job has begun and that owe reading still. Only the daemon orders, so it may remember them."""
+    """The folders whose deep scan a job has begun and that owe reading still.
+
+    Only the daemon orders, so it may remember them; who takes orders back beside it pokes it to `look_again`.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,6 +43,10 @@ class Orders:
         """Take folders off that owe nothing any more."""
         with self._database.transaction():
             self._keep(self._load() - set(folder_ids))
+
+    def look_again(self) -> None:
+        """Forget what was loaded: another process took orders back."""
+        self._known = None
 
     def _load(self) -> frozenset[str]:
         text = self._standing.get(NAME)

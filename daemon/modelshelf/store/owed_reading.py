@@ -24,18 +24,18 @@ _FILE = "f.folder_id = :folder AND f.directory = :parent AND f.name = :name"
 _UNREAD = f"f.scan_phase = {ScanPhase.INDEXED:d} AND f.missing_since IS NULL"
 _THEIR_TASKS = f"""kind IN ('inspect_file', 'hash_file')
     AND subject IN (SELECT CAST(f.id AS TEXT) FROM files f WHERE {{place}} AND {_UNREAD} AND f.has_task = 1)"""  # noqa: S608 - constants only
-_DERIVED = f"""SELECT count(*) AS files, coalesce(sum(f.size_bytes), 0) AS size_bytes FROM files f
+_DERIVED = f"""SELECT count(*) AS files, total(f.size_bytes) AS size_bytes FROM files f
     WHERE {{place}} AND f.is_inspected IN (0, 1) AND f.priority >= :least
         AND {_UNREAD} AND f.waiting_reason IS NULL AND f.has_task = 0"""  # noqa: S608 - constants only
-_IN_ROWS = f"""SELECT count(*) AS files, coalesce(sum(f.size_bytes), 0) AS size_bytes
+_IN_ROWS = f"""SELECT count(*) AS files, total(f.size_bytes) AS size_bytes
     FROM tasks t CROSS JOIN files f ON f.id = CAST(t.subject AS INTEGER)
     WHERE t.kind IN ('inspect_file', 'hash_file') AND t.folder_id = :folder AND t.priority >= :least
         AND (t.state = 'running' OR t.state = 'queued' AND t.due_at <= :now)
         AND {{place}} AND {_UNREAD} AND f.waiting_reason IS NULL"""  # noqa: S608 - constants only
 _RAISE = f"UPDATE files AS f SET priority = :priority WHERE {{place}} AND {_UNREAD} AND f.priority < :priority"  # noqa: S608 - likewise
 _RAISE_TASKS = f"""UPDATE tasks SET priority = :priority
-    WHERE state = 'queued' AND priority < :priority AND {_THEIR_TASKS}"""  # noqa: S608 - likewise
-_READ_SINCE = f"""SELECT coalesce(sum(size_bytes), 0) AS size_bytes FROM files
+    WHERE state IN ('queued', 'running') AND priority < :priority AND {_THEIR_TASKS}"""  # noqa: S608 - likewise
+_READ_SINCE = f"""SELECT total(size_bytes) AS size_bytes FROM files
     WHERE folder_id IN (SELECT value FROM json_each(?)) AND verified_at >= ?
         AND scan_phase = {ScanPhase.DEEP:d} AND content_id IS NOT NULL AND missing_since IS NULL AND vouched_by IS NULL"""  # noqa: S608 - likewise
 _QUESTIONS = """SELECT
@@ -46,8 +46,8 @@ _EASE = f"UPDATE files AS f SET priority = {_ORDINARY} WHERE {{place}} AND {_UNR
 _EASE_TASKS = f"""UPDATE tasks
     SET priority = (SELECT {_ORDINARY} FROM files f WHERE f.id = CAST(tasks.subject AS INTEGER))
     WHERE state IN ('queued', 'running') AND priority >= :least AND {_THEIR_TASKS}"""  # noqa: S608 - likewise
-_COUNT_IN = """UPDATE files SET run_id = ? WHERE folder_id IN (SELECT value FROM json_each(?)) AND is_inspected IN (0, 1)
-    AND scan_phase = 0 AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0"""
+_COUNT_IN = f"""UPDATE files AS f SET run_id = :run WHERE {{place}} AND f.is_inspected IN (0, 1)
+    AND {_UNREAD} AND f.waiting_reason IS NULL AND f.has_task = 0"""  # noqa: S608 - likewise
 _ASKING = [kind for kind, order in ORDER.items() if order.lane is Lane.NETWORK]
 
 
@@ -87,9 +87,10 @@ class OwedReading:
         """Give how many questions are owed to Civitai, by indexes alone: those of files on no shelf any more count too."""
         return int(self._database.rows(_QUESTIONS, (to_epoch(now), id_list(_ASKING)))[0][0])
 
-    def count_in(self, run_id: int, folder_ids: Collection[str]) -> None:
-        """Have what is owed in these folders counted in a run, whichever scan came past it first."""
-        self._database.execute(_COUNT_IN, (run_id, id_list(folder_ids)))
+    def count_in(self, run_id: int, folder_id: str, path: bytes = b"") -> None:
+        """Have what is owed there counted in a run, whichever scan came past it first."""
+        for place in _places(path):
+            self._database.execute(_COUNT_IN.format(place=place), {**_parameters(folder_id, path), "run": run_id})
 
     def raise_to(self, folder_id: str, path: bytes, priority: int) -> None:
         """Have all that is owed there read at least as urgently as this."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.rot import GoodCopy, Rot, RotEnd
-from modelshelf.store.columns import from_epoch, from_epoch_or_none, to_epoch
+from modelshelf.store.columns import big, from_epoch, from_epoch_or_none, to_epoch
 from modelshelf.store.file_rows import join
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _STANDING = """SELECT r.* FROM rot r INDEXED BY rot_standing JOIN files f ON f.i
 _COPIES = """SELECT f.folder_id, f.directory, f.name, abs(f.verified_at) AS sound_at,
         d.path, d.offline_since
     FROM files f JOIN folders d ON d.id = f.folder_id AND d.is_configured = 1
-    WHERE f.content_id = ? AND f.id <> ? AND f.missing_since IS NULL AND f.vouched_by IS NULL
+    WHERE f.content_id = ? AND f.id <> ? AND f.inode <> ? AND f.missing_since IS NULL AND f.vouched_by IS NULL
         AND NOT EXISTS (SELECT 1 FROM rot r WHERE r.file_id = f.id AND r.ended_at IS NULL)
     ORDER BY d.offline_since IS NOT NULL, sound_at DESC, f.id LIMIT ?"""
 
@@ -74,8 +74,12 @@ class RotTable:
         return bool(self._database.execute(END_ROT, (to_epoch(now), end, file_id)).rowcount)
 
     def good_copies(self, file: ModelFile) -> list[GoodCopy]:
-        """Give other files that hold what this one should, read here and not found rotten; at most `COPIES_TOLD`."""
-        found = self._database.rows(_COPIES, (file.content_id, file.id, COPIES_TOLD))
+        """Give other files that hold what this one should, read here and not found rotten; at most `COPIES_TOLD`.
+
+        Another name of this very file is none, and rots with it.
+        """
+        parameters = (file.content_id, file.id, big(file.fingerprint.inode), COPIES_TOLD)
+        found = self._database.rows(_COPIES, parameters)
         return [
             GoodCopy(
                 row["folder_id"],

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from modelshelf.domain.run import Run, RunStatistics
+from modelshelf.domain.task import Priority
 from modelshelf.store.columns import from_epoch, from_epoch_or_none, id_list, pack, to_epoch, unpack
 
 if TYPE_CHECKING:
@@ -25,20 +26,20 @@ _IDLE = """SELECT * FROM runs INDEXED BY runs_going_on WHERE ended_at IS NULL
     AND NOT EXISTS (SELECT 1 FROM tasks WHERE kind = 'verify_file' AND state != 'failed' AND attempts = 0
         AND run_id = runs.id)"""
 _OWES_READING = """SELECT
-    EXISTS (SELECT 1 FROM files WHERE folder_id = :folder AND is_inspected = 0 AND scan_phase = 0
+    EXISTS (SELECT 1 FROM files WHERE folder_id = :folder AND is_inspected = 0 AND priority >= :least AND scan_phase = 0
         AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0)
-    OR EXISTS (SELECT 1 FROM files WHERE folder_id = :folder AND is_inspected = 1 AND scan_phase = 0
+    OR EXISTS (SELECT 1 FROM files WHERE folder_id = :folder AND is_inspected = 1 AND priority >= :least AND scan_phase = 0
         AND missing_since IS NULL AND waiting_reason IS NULL AND has_task = 0)
     OR EXISTS (SELECT 1 FROM tasks WHERE kind IN ('inspect_file', 'hash_file') AND state = 'queued' AND crashes < 2
-        AND folder_id = :folder AND attempts = 0)
+        AND folder_id = :folder AND attempts = 0 AND priority >= :least)
     OR EXISTS (SELECT 1 FROM tasks WHERE kind IN ('inspect_file', 'hash_file') AND state = 'running'
-        AND folder_id = :folder) AS is_owed"""
-_OWES_TASKS = """SELECT 1 FROM tasks t JOIN folders f ON f.id = t.folder_id
+        AND folder_id = :folder AND priority >= :least) AS is_owed"""
+_OWES_TASKS = f"""SELECT 1 FROM tasks t JOIN folders f ON f.id = t.folder_id
     WHERE t.run_id = :run AND f.is_configured = 1 AND f.offline_since IS NULL AND (
         t.kind = 'scan_folder' AND t.state != 'failed'
         OR t.kind = 'verify_file' AND t.state != 'failed' AND t.attempts = 0
-            AND t.folder_id NOT IN (SELECT value FROM json_each(:held)))
-    LIMIT 1"""
+            AND (t.priority >= {Priority.DROP:d} OR t.folder_id NOT IN (SELECT value FROM json_each(:held))))
+    LIMIT 1"""  # noqa: S608 - constants only
 
 LONGEST_READING = timedelta(hours=12)
 """So long the end of a run waits for what its folders owe: a report must not wait for a first scan of many nights."""
@@ -81,8 +82,8 @@ class Runs:
     def idle(self, now: datetime, held: Callable[[Collection[str]], Collection[str]] = lambda _: ()) -> list[Run]:
         """Give every run that is over: nothing is to be scanned or verified for it, nor to be read in its folders.
 
-        Its scan may have been merged into that of another run. Reading is not waited for in folders that are `held`, such as
-        outside their window, nor for longer than `LONGEST_READING`; what failed and waits is not waited for at all.
+        Its scan may have been merged into that of another run. In folders that are `held`, such as outside their window, only
+        reading that needs no leave is waited for, and nowhere for longer than `LONGEST_READING`; nor is what failed and waits.
         """
         runs = [_run_from(row) for row in self._database.rows(_IDLE)]
         return [run for run in runs if now - run.started_at >= LONGEST_READING or not self._owes_reading(run, held)]
@@ -98,13 +99,14 @@ class Runs:
         is_reading = now - run.started_at < LONGEST_READING and self._owes_reading(run, held)
         return run if is_reading else None
 
-    def owes_reading(self, folder_id: str) -> bool:
-        """Tell whether a file of a folder is still to be read; what failed and waits does not count."""
-        return bool(self._database.rows(_OWES_READING, {"folder": folder_id})[0]["is_owed"])
+    def owes_reading(self, folder_id: str, least: int = Priority.VERIFY) -> bool:
+        """Tell whether a file of a folder is still to be read, of `least` priority; what failed and waits does not count."""
+        return bool(self._database.rows(_OWES_READING, {"folder": folder_id, "least": least})[0]["is_owed"])
 
     def _owes_reading(self, run: Run, held: Callable[[Collection[str]], Collection[str]]) -> bool:
         owing = [each for each in run.folder_ids if self.owes_reading(each)]
-        return bool(owing) and not set(owing) <= set(held(owing))
+        barred = set(held(owing)) if owing else set()
+        return any(each not in barred or self.owes_reading(each, Priority.DROP) for each in owing)
 
     def keep_report(self, run_id: int, report: JsonObject) -> None:
         """Keep what a run reports, for as long as the run itself."""

@@ -28,7 +28,8 @@ _OLDEST = f"""{_COLUMNS} INDEXED BY files_to_verify WHERE folder_id = :folder AN
     AND verified_at <= :before AND (verified_at, size_bytes, id) > (:verified_at, :size, :id)
     ORDER BY verified_at, size_bytes, id LIMIT :limit"""
 _AT = f"{_COLUMNS} WHERE folder_id = ? AND directory = ? AND name = ? AND {_IS_READ}"
-_BELOW = f"""{_COLUMNS} WHERE folder_id = ? AND {_IS_READ} AND (directory = ? OR directory >= ? AND directory < ?)
+_BELOW = f"""{_COLUMNS} WHERE folder_id = :folder AND {_IS_READ}
+        AND (:top = x'' OR directory = :top OR directory >= :first AND directory < :beyond)
     ORDER BY directory, name"""
 _SUSPECTED = """SELECT f.id, f.folder_id, f.size_bytes, f.verified_at
     FROM rot r INDEXED BY rot_standing JOIN files f ON f.id = r.file_id
@@ -85,9 +86,8 @@ class Verifications:
     def within(self, folder_id: str, path: bytes) -> list[Unverified]:
         """Give every file that can be read again: the one at `path`, or all in that directory; empty is the whole folder."""
         at = self._database.rows(_AT, (folder_id, *os.path.split(path))) if path else []
-        below = self._database.rows(
-            _BELOW, (folder_id, path, path + b"/" if path else b"", path + b"0" if path else b"\xff")
-        )
+        limits = {"first": path + b"/", "beyond": path + b"0"}
+        below = self._database.rows(_BELOW, {"folder": folder_id, "top": path, **limits})
         return [_unverified_from(row) for row in at + below]
 
     def suspected(self, folder_ids: Collection[str]) -> list[Unverified]:

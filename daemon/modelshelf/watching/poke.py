@@ -21,7 +21,7 @@ SOCKET_NAME = "poke.sock"
 WAKE = b"wake"
 STOP_SCANS = b"stop-scans"
 EASE_READING = b"ease-reading"
-"""What was read at once, because a person wanted that, is read in its turn."""
+"""What was read at once, because a person wanted that, is read in its turn; what a job ordered is ordered no more."""
 
 ASK_CIVITAI = b"ask-civitai"
 """Whatever Civitai said before: a person wants it asked now."""

@@ -12,7 +12,7 @@ from modelshelf.errors import FolderOffline, ModelshelfError
 from modelshelf.logs import get_log
 from modelshelf.shelf.patience import Patience
 from modelshelf.shelf.presence import check_presence
-from modelshelf.watching.dirty import WHOLE, DirtyReach, DirtySet
+from modelshelf.watching.dirty import WHOLE, Dirty, DirtyReach, DirtySet
 from modelshelf.watching.observer import FolderObserver
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Watch(threading.Thread):
         if not marks:
             return
         tasks = [
-            NewTask(TaskKind.SCAN_FOLDER, mark.folder_id, path=mark.path, priority=Priority.DROP) for mark in marks
+            NewTask(TaskKind.SCAN_FOLDER, mark.folder_id, path=mark.path, priority=_urgency(mark)) for mark in marks
         ]
         try:
             self._store.journal.add(tasks, self._clock.now())
@@ -217,3 +217,9 @@ class Watch(threading.Thread):
             for mark in marks:
                 self._dirty.mark(mark.folder_id, mark.path, mark.reach)
         self._ring()
+
+
+def _urgency(mark: Dirty) -> Priority:
+    """Give how urgent a scan is: what was seen to happen is; of a whole folder nobody knows whether anything did."""
+    is_all_of_it = mark.path == WHOLE and mark.reach is DirtyReach.TREE
+    return Priority.CHANGED if is_all_of_it else Priority.DROP

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from modelshelf.domain.task import Lane, Priority
-from modelshelf.errors import ReaderDied, ReaderLost
+from modelshelf.errors import ReaderDied, ReaderLost, TransientError
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Failed, Interrupted
 from modelshelf.worker.chunk_run import ChunkRun
@@ -39,7 +40,7 @@ class DiskBulk:
         self._is_dismissed = is_dismissed
         self._reader: Reader | None = None
         self._run: ChunkRun | None = None
-        self._none_before = 0.0
+        self._none_before = -math.inf
 
     @property
     def is_dismissed(self) -> bool:
@@ -58,8 +59,9 @@ class DiskBulk:
 
     def turn(self, now: datetime, folder_ids: Collection[str]) -> bool:
         """Work off one batch of tasks, or one chunk; False where nothing was due or may be read now."""
-        free = self._free(folder_ids, now)
-        if not free or self.is_without_reader or not self._is_put_down():
+        self.put_down()
+        free = self._hall.leave.free(folder_ids, now)
+        if not free or self.is_without_reader:
             return False
         return (
             self._turn_tasks(now, free, Priority.VERIFY + 1)
@@ -81,19 +83,23 @@ class DiskBulk:
         try:
             self._run.work_off()
         finally:
-            self._is_put_down()
+            self.put_down()
         return True
 
-    def _is_put_down(self) -> bool:
+    def put_down(self) -> None:
         """See that the chunk worked off last is recorded as ended; one that stayed in hand would never be read to its end."""
         if self._run is not None:
             self._run.put_down()
             self._run = None
-        return True
+
+    def owes_elsewhere(self) -> bool:
+        """Tell whether there is something to read now in a folder of the device that has leave."""
+        now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
+        return self._hall.store.journal.owes_bulk(now, self._hall.leave.free(folder_ids, now))
 
     def idle_seconds(self, now: datetime, folder_ids: Collection[str]) -> float | None:
         """Give after how long there may be something to read, should no bell ring before; None for never."""
-        free = self._free(folder_ids, now)
+        free = self._hall.leave.free(folder_ids, now)
         due_at = self._hall.store.journal.next_bulk_at(free) if free else None
         seconds = [] if due_at is None else [(due_at - now).total_seconds()]
         change_at = self._hall.leave.next_change(now) if len(free) < len(folder_ids) else None
@@ -103,16 +109,15 @@ class DiskBulk:
             return max([self._none_before - self._hall.clock.monotonic(), *seconds[:1]])
         return min(seconds, default=None)
 
-    def _free(self, folder_ids: Collection[str], now: datetime) -> list[str]:
-        held = self._hall.leave.held(folder_ids, now)
-        return [each for each in folder_ids if each not in held]
+    def reader(self, check: Callable[[], None]) -> Reader:
+        """Give who reads, ready to; Interrupted where nobody can just now, which is no fault of any file.
 
-    def reader(self) -> Reader:
-        """Give who reads, ready to; Interrupted where nobody can just now, which is no fault of any file."""
+        `check` is called while that is seen to, and what it raises passes through.
+        """
         if self._reader is None:
             self._reader = self._hall.new_reader()
         try:
-            self._reader.open()
+            self._reader.open(check)
         except ReaderLost as error:
             log.warning("reader_not_started", device=self.device, reason=str(error))
             self._none_before = self._hall.clock.monotonic() + PAUSE_SECONDS
@@ -126,9 +131,12 @@ class DiskBulk:
             self._reader = None
 
     def let_drops_by(self) -> None:
-        """Do what somebody waits for, here and now."""
+        """Do what somebody waits for, here and now; a journal that refuses it costs the file in hand nothing."""
         now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
-        self.work_off(self._hall.store.journal.claim(Lane.DISK, now, folder_ids, least=Priority.DROP))
+        try:
+            self.work_off(self._hall.store.journal.claim(Lane.DISK, now, folder_ids, least=Priority.DROP))
+        except TransientError as error:
+            log.warning("journal_not_written", reason=str(error))
 
     def note(self, task: Task, done_bytes: int, held_reason: str | None) -> None:
         """Take note of how far a file was read, and why it is not read on."""

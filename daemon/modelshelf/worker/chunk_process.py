@@ -85,22 +85,21 @@ class ChunkProcess:
         self._stall_seconds = stall_seconds
         self._line: _Line | None = None
 
-    def open(self) -> None:
+    def open(self, check: Callable[[], None]) -> None:
         """Start a child where there is none; ReaderLost where it cannot begin."""
-        self._ready()
+        self._ready(check)
 
-    def _ready(self) -> _Line:
+    def _ready(self, check: Callable[[], None]) -> _Line:
         if self._line is not None and self._line.child.poll() is None:
             return self._line
         self.close()
         child = LAUNCHER.start(_MODULE)
         line = self._line = _Line(child, Ears(child, KEPT_OUTPUT_BYTES))
-        began_at = time.monotonic()
-        while not line.ears.hear(CHECK_SECONDS):
-            if line.ears.is_deaf or time.monotonic() - began_at > START_SECONDS:
-                error = line.ears.death(has_begun=False)
-                self.close()
-                raise error
+        try:
+            _await_word(line.ears, check)
+        except BaseException:
+            self.close()
+            raise
         return line
 
     def read(
@@ -112,7 +111,7 @@ class ChunkProcess:
         limits: Limits = WIDE,
     ) -> Any:
         """Give what `function` gives, called in the child; raises as a Reader does."""
-        line = self._ready()
+        line = self._ready(check)
         on_progress = options.get("on_progress")
         plain = {name: value for name, value in options.items() if name != "on_progress"}
         cpu_seconds, threads = limits.cpu_seconds or 0, self._threads()
@@ -156,6 +155,15 @@ class ChunkProcess:
             self._line.ears.close()
             end_child(self._line.child)
             self._line = None
+
+
+def _await_word(ears: Ears, check: Callable[[], None]) -> None:
+    """Return when a child says that it is there; ReaderLost where it does not."""
+    began_at = time.monotonic()
+    while not ears.hear(CHECK_SECONDS):
+        check()
+        if ears.is_deaf or time.monotonic() - began_at > START_SECONDS:
+            raise ears.death(has_begun=False)
 
 
 def serve() -> None:

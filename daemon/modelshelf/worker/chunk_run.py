@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from modelshelf.domain.chunk import ChunkState
 from modelshelf.domain.task import Priority, TaskKind
+from modelshelf.errors import TransientError
 from modelshelf.logs import get_log
 from modelshelf.steps.step import Interrupted
 
@@ -57,6 +58,7 @@ class ChunkRun:
         self._done_bytes = chunk.done_bytes
         self._reading: dict[int, int] = {}
         self._held_reason: str | None = None
+        self._is_told = True
         self._noted_at = hall.clock.monotonic()
         self._end: tuple[ChunkState, str | None] = (ChunkState.PLANNED, "cut off")
         worked.failed_files = 0
@@ -75,7 +77,7 @@ class ChunkRun:
         state, reason = self._end
         chunks, now = self._hall.store.chunks, self._hall.clock.now()
         with suppress(Interrupted), self._hall.transaction():
-            self._tell(None)
+            self._keep(None)
             chunks.end(self._chunk.id, state, now, reason)
 
     def _read_all(self) -> str | None:
@@ -140,13 +142,22 @@ class ChunkRun:
     def note(self, task: Task, done_bytes: int, held_reason: str | None) -> None:
         """Take note of how far the file in hand was read; the journal is told every few seconds, and at once what holds it."""
         self._reading[task.id] = done_bytes
-        is_due = self._hall.clock.monotonic() - self._noted_at >= NOTE_SECONDS and held_reason is None
-        if is_due or held_reason != self._held_reason:
+        is_late = self._hall.clock.monotonic() - self._noted_at >= NOTE_SECONDS
+        if (is_late and (held_reason is None or not self._is_told)) or held_reason != self._held_reason:
             self._tell(held_reason)
 
     def _tell(self, held_reason: str | None) -> None:
+        """Say how far it has come; where the journal refuses that it is said again later, and costs the file in hand nothing."""
         self._held_reason = held_reason
         self._noted_at = self._hall.clock.monotonic()
+        self._is_told = False
+        try:
+            self._keep(held_reason)
+            self._is_told = True
+        except TransientError as error:
+            log.warning("journal_not_written", reason=str(error))
+
+    def _keep(self, held_reason: str | None) -> None:
         self._hall.store.chunks.note(
             self._chunk.id,
             self._hall.clock.now(),

@@ -55,14 +55,19 @@ class ClusterReader:
         self._fault: str | None = None
         self._without: dict[str, dict[str, Report]] = {}
 
-    def open(self) -> None:
-        """Have a line; ReaderLost where there is none to be had, or no host has the folder that was to be read last."""
+    def open(self, check: Callable[[], None]) -> None:
+        """Have a line; ReaderLost where there is none to be had, or no host has the folder that was to be read last.
+
+        `check` is called between two questions, for none is waited for longer than a moment.
+        """
+        check()
         fault, self._fault = self._fault, None
         if fault is not None:
             raise ReaderLost(fault)
         if self._line is None or not self._line.is_alive:
             self.close()
             self._line = Line(self._cluster.scheduler)
+            check()
         self._workers = self._line.workers()
         if not self._workers:
             self.close()
@@ -98,7 +103,7 @@ class ClusterReader:
         watch()
         sight = _Sight(path, is_honest=bool(options.get("is_honest")))
         if self._line is None:
-            self.open()
+            self.open(watch)
         report = self._ask(order, sight, watch, on_progress or _pass_over)
         sight.demand_same()
         return _as_seen_here(report.value, sight.fingerprint)

@@ -76,7 +76,8 @@ class Hall:
             yield
 
     def ease(self) -> None:
-        """Give back what is being read because a person wanted that, and does not any more."""
+        """Give back what is being read because a person wanted that or a job ordered it, and does not any more."""
+        self.store.orders.look_again()
         hands = {task.id: task.priority for task, _ in [*self.in_hand.values()]}
         self.unwanted.update(each for each, now in self.store.journal.priorities(hands).items() if now < hands[each])
 

@@ -57,6 +57,9 @@ CHECK_SECONDS = 0.5
 FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 """Who dies of these was killed by somebody, or by the kernel for want of memory, which proves nothing against a file."""
 
+END_SECONDS = 10.0
+"""A child that was killed and is not gone by then is held by a device that does not answer."""
+
 READ_BYTES = 1024 * 1024
 LAST_WORDS_BYTES = 2000
 _PR_SET_PDEATHSIG = 1
@@ -262,7 +265,10 @@ class Ears:
     def death(self, *, has_begun: bool) -> ReaderDied | ReaderLost:
         """Give how the child ended, as the error that it is: `has_begun` tells whether it had anything in hand."""
         self._child.kill()  # it has closed its ears and mouth: how it ends is settled by now
-        status = self._child.wait()
+        try:
+            status = self._child.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return ReaderLost("the process that was to read it does not end: what it reads does not answer")
         manner = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
         lines = [readable(line) for line in self.complaint[-LAST_WORDS_BYTES:].splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith("Fatal Python error")]

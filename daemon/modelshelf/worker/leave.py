@@ -70,6 +70,11 @@ class Leave:
         paused = self.restraint.reason() if self.restraint is not None else None
         return {each: reason for each in folder_ids if (reason := self._bar(each, now) or paused)}
 
+    def free(self, folder_ids: Collection[str], now: datetime) -> list[str]:
+        """Give those of these folders that may be read in bulk."""
+        held = self.held(folder_ids, now)
+        return [each for each in folder_ids if each not in held]
+
     def next_change(self, now: datetime) -> datetime | None:
         """Give when to ask `held` and `allowance` again, None for never; a job that orders a folder rings."""
         windows = {each.windows for each in self.terms.values() if each.windows is not None}

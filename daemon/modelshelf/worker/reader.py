@@ -18,8 +18,11 @@ class Reader(Protocol):
     Whether a file holds what its name says, or kills whoever reads it, is known of no file before it was read once.
     """
 
-    def open(self) -> None:
-        """See that it can read; ReaderLost where it cannot now, which is no fault of any file."""
+    def open(self, check: Callable[[], None]) -> None:
+        """See that it can read; ReaderLost where it cannot now, which is no fault of any file.
+
+        `check` is called all the while; what it raises ends that and passes through.
+        """
 
     def read(
         self,
@@ -44,8 +47,9 @@ class Reader(Protocol):
 class ReaderHere:
     """Reads in this very thread: for whoever works off a shelf by hand."""
 
-    def open(self) -> None:
+    def open(self, check: Callable[[], None]) -> None:
         """Be ready as ever."""
+        check()
 
     def read(
         self,

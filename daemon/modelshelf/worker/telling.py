@@ -140,7 +140,8 @@ class Gauge:
         for task, done_bytes in hands:
             known = before.get(task.id) or (self._file(task) if task.kind in WITH_BYTES else None)
             if known is not None:
-                self._files[task.id] = replace(known, done_bytes=min(done_bytes, known.size_bytes))
+                is_bulk = task.priority < Priority.DROP  # somebody may want it at once by now
+                self._files[task.id] = replace(known, done_bytes=min(done_bytes, known.size_bytes), is_bulk=is_bulk)
         return [*self._files.values()]
 
     def _file(self, task: Task) -> FileInHand | None:
@@ -177,7 +178,7 @@ class Gauge:
         total_bytes = self._hall.store.reading.read_bytes_since(folder_ids, self._began_at)
         total_bytes += sum(each.done_bytes for each in in_hand.files)
         hands = frozenset((each.file_id, each.done_bytes) for each in in_hand.files)
-        if read.looked_at is not None and (hands or read.hands) and not in_hand.is_resting:
+        if read.looked_at is not None and read.hands and not in_hand.is_resting:
             read.speed.note(total_bytes - read.total_bytes, moment - read.looked_at)
         read.note_hands(frozenset() if in_hand.is_resting else hands, now)
         read.total_bytes, read.looked_at = total_bytes, moment
@@ -260,7 +261,7 @@ class Teller(threading.Thread):
             self._say(progress)
         except ModelshelfError as error:
             log.warning("progress_not_told", reason=str(error))
-        return progress is not None and (progress.phase is not Phase.PAUSED or progress.has_files)
+        return progress is not None and progress.phase is not Phase.PAUSED
 
     def _say(self, progress: Progress | None) -> None:
         if progress is None:

@@ -78,6 +78,8 @@ class Worker(threading.Thread):
         try:
             while not (self._hall.stopping.is_set() or self.is_dismissed):
                 self._take_turn()
+            if self._bulk is not None:
+                self._insist(self._bulk.put_down)
         except StoreError as error:
             if not self._hall.closed.is_set():
                 self._hall.on_fatal(error)
@@ -123,7 +125,16 @@ class Worker(threading.Thread):
                 return True
         if self._work_off(journal.claim(self.lane, now, folder_ids, held=folder_ids)):
             return True
+        if self._work_off(self._claim_suspect(now, folder_ids)):
+            return True
         return self.lane is Lane.DESK and journal.end_lingering(now, folder_ids, is_offline=self._hall.is_offline)
+
+    def _claim_suspect(self, now: datetime, folder_ids: Collection[str]) -> list[Task]:
+        """Take what may have killed the daemon; it is read where it has leave, which nobody asks for while there is none."""
+        journal = self._hall.store.journal
+        if journal.next_suspect_at(self.lane, folder_ids) is None:
+            return []
+        return journal.claim_suspect(self.lane, now, self._hall.leave.free(folder_ids, now))
 
     def _idle_seconds(self) -> float | None:
         now, folder_ids = self._hall.clock.now(), self._hall.lanes.folders_on(self.device)
@@ -132,7 +143,17 @@ class Worker(threading.Thread):
         bulk_seconds = None if self._bulk is None else self._bulk.idle_seconds(now, folder_ids)
         if bulk_seconds is not None:
             seconds.append(bulk_seconds)
+        suspect_at = self._next_suspect_at(now, folder_ids)
+        if suspect_at is not None:
+            seconds.append((suspect_at - now).total_seconds())
         return max(0.05, min(seconds)) if seconds else None
+
+    def _next_suspect_at(self, now: datetime, folder_ids: Collection[str]) -> datetime | None:
+        """Give when a suspect is due, or may have leave to be read."""
+        journal, leave = self._hall.store.journal, self._hall.leave
+        if journal.next_suspect_at(self.lane, folder_ids) is None:
+            return None
+        return journal.next_suspect_at(self.lane, leave.free(folder_ids, now)) or leave.next_change(now)
 
     def _work_off(self, tasks: list[Task]) -> bool:
         if not tasks:
@@ -190,16 +211,20 @@ class Worker(threading.Thread):
         return {outcome.task.id for outcome in outcomes}
 
     def _give_back(self, tasks: Sequence[Task]) -> None:
-        """Queue again what could not be recorded, waiting as long as the disk stays full."""
+        """Queue again what could not be recorded."""
+        self._insist(partial(self._release, tasks))
+
+    def _insist(self, write: Callable[[], None]) -> None:
+        """Have the journal told what nobody else knows, waiting as long as the disk stays full."""
         while True:
             try:
-                self._release(tasks)
+                write()
             except Interrupted:
                 return
             except TransientError as error:
                 log.warning("journal_not_written", reason=str(error))
                 if self._hall.stopping.wait(PAUSE_SECONDS):
-                    return  # the next start queues running tasks again
+                    return  # the next start queues again what is running
             else:
                 return
 

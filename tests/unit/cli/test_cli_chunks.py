@@ -10,6 +10,8 @@ import pytest
 
 from modelshelf.clock import SystemClock
 from modelshelf.domain.chunk import OUTPUTS, ChunkLimits, ChunkState
+from modelshelf.domain.progress import Phase, Progress, Tally
+from modelshelf.progress import PROGRESS_STANDING, to_json
 from tests.unit.cli.cli_shelf import DAY, add
 
 if TYPE_CHECKING:
@@ -50,6 +52,21 @@ def test_there_is_nothing_to_tell_of_an_empty_store(shelf: CliShelf) -> None:
     assert shelf.run("chunks", "--json").document == document
     assert shelf.run("chunks", "--stats").code == 0
     assert shelf.run("chunks", "--clean").code == 0
+
+
+def test_what_is_owed_and_in_no_chunk_is_told_with_why(shelf: CliShelf, now: datetime) -> None:
+    with shelf.store() as store:
+        add(store, b"a.safetensors")
+        add(store, b"b.safetensors", "checkpoints")
+        owed = "2 files are owed, 2.0 KiB, in no chunk yet: "
+        assert shelf.run("chunks").out == f"{owed}no daemon runs\n"
+        with shelf.daemon():
+            assert "tried again" in shelf.run("chunks").out
+            progress = Progress(now, Phase.PAUSED, Tally(), held={"loras": "on demand only"})
+            store.standing.put(PROGRESS_STANDING, to_json(progress))
+            store.folders.set_offline("checkpoints", "away", now)
+            reasons = "loras is held: on demand only; checkpoints is held: offline"
+            assert shelf.run("chunks").out == f"{owed}{reasons}\n"
 
 
 @pytest.mark.parametrize("option", [(), ("--stats",), ("--clean",)])

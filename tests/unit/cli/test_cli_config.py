@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_a_good_configuration_is_called_good_with_what_it_comes_to(shelf: CliShelf) -> None:
     answer = shelf.run("config", "check")
     assert answer.code == 0
-    assert "good. 2 folders, 3 jobs" in answer.out
+    assert "good. 2 folders, 4 jobs" in answer.out
     assert str(shelf.state) in answer.out
 
 

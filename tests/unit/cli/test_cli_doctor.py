@@ -131,8 +131,17 @@ def test_a_damaged_store_ends_nothing(shelf: CliShelf) -> None:
     answer = shelf.run("doctor", "--json")
     assert answer.code == 1
     assert "bug" not in answer.out
-    (wrong,) = [each for each in answer.document["findings"] if each["level"] == "wrong"]
-    assert wrong["check"] == "database"
+    assert {each["check"] for each in answer.document["findings"] if each["level"] == "wrong"} == {"database"}
+    assert "could not be examined" not in answer.out
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_state_that_somebody_named_has_to_be_there_with_a_store_in_it(shelf: CliShelf, *, is_there: bool) -> None:
+    if is_there:
+        (shelf.root / "named").mkdir()
+    answer = shelf.run("doctor", "--json", "--state", str(shelf.root / "named"))
+    wrong = {each["check"] for each in answer.document["findings"] if each["level"] == "wrong"}
+    assert (answer.code, wrong) == (1, {"database"} if is_there else {"state"})
 
 
 def test_another_installation_is_examined_by_its_state_alone(shelf: CliShelf, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.cli.run_report import change_lines, report_lines, sum_of
+from modelshelf.cli.run_report import change_lines, headlines, report_lines, sum_of
+from modelshelf.domain.job import JobKind
 from modelshelf.domain.run import Run, RunStatistics
 from modelshelf.domain.run_report import Alike, Damage, RunReport, Trouble
 from modelshelf.steps.run_report import from_body, to_body
@@ -80,6 +81,27 @@ def test_a_verification_is_no_scan() -> None:
     assert lines[0].endswith(", goes on")
     assert "- Verified: 2 models, 5 B" in lines
     assert not any("Scan complete" in line for line in lines)
+
+
+def test_a_run_that_scanned_nothing_says_what_it_did_instead() -> None:
+    nothing = RunStatistics()
+    assert headlines(nothing, [JobKind.BUILD_GALLERY]) == ["Done, without a scan: galleries to be drawn"]
+    assert headlines(nothing, [JobKind.CHECK_UPDATES, JobKind.VERIFY])[0].startswith(
+        "Done, without a scan: files verified, newer versions asked for"
+    )
+    for kinds in ((), (JobKind.SYNC_LORA_TRIGGERS,), (JobKind.DEEP_SCAN, JobKind.BUILD_GALLERY)):
+        assert headlines(nothing, kinds) == nothing.message_lines()
+
+
+def test_a_job_that_leaves_no_report_has_ended_all_the_same(shelf: CliShelf) -> None:
+    told = shelf.config.read_text().replace("jobs:\n", "jobs:\n  draw: {type: build-gallery, paths: [loras]}\n")
+    shelf.config.write_text(told)
+    with shelf.store() as store:
+        store.runs.end(store.runs.start("draw", THEN), THEN)
+    assert "no job that ended has left a report" in shelf.run("report").err
+    answer = shelf.run("report", "1").out
+    assert "Done, without a scan: galleries to be drawn" in answer
+    assert "Scan complete" not in answer
 
 
 def test_a_report_is_kept_whole() -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.cli import errands
-from modelshelf.cli.owing import Errand
+from modelshelf.cli.finding import Spot
+from modelshelf.cli.owing import Depth, Errand, owe_scans
 from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind, TaskState
 from modelshelf.errors import ModelshelfError
+from modelshelf.store.orders import Orders
 from modelshelf.watching.poke import EASE_READING, STOP_SCANS, PokeSocket
 from tests.unit.cli.cli_shelf import THEN, add, tasks
 
@@ -119,6 +121,34 @@ def test_a_deep_scan_has_what_is_owed_below_its_path_read_at_once_and_what_it_wi
         assert store.reading.count("loras", b"style", THEN, Priority.PERSON)[0] == 1
 
 
+def test_what_a_deep_scan_has_read_is_counted_in_its_run_whichever_scan_found_it(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        add(store, b"style/owed.safetensors")
+        add(store, b"other.safetensors")
+        store.journal.add([NewTask(TaskKind.SCAN_FOLDER, "loras", path=b"style", run_id=9)], THEN)
+        errand = owe_scans(store, [Spot(shelf.folders[0], b"style")], Depth.DEEP)
+        assert set(errand.run_ids) == {1, 9}
+        runs = {row["name"]: row["run_id"] for row in store.database.rows("SELECT name, run_id FROM files")}
+    assert runs == {b"owed.safetensors": 1, b"other.safetensors": None}
+
+
+def test_stop_takes_back_what_a_job_ordered_in_all_of_a_folder(shelf: CliShelf) -> None:
+    with shelf.store() as store:
+        store.orders.add(["loras", "checkpoints"])
+        daemons = Orders(store.database)
+        assert daemons.folder_ids == {"loras", "checkpoints"}
+        socket = PokeSocket(shelf.state)
+        try:
+            assert shelf.run("scan", "--stop", "loras/style", "--json").document["orders"] == 0
+            assert socket.messages() == []
+            assert "What a job was to read in 1 folder is ordered no more." in shelf.run("scan", "--stop", "loras").out
+            assert socket.messages() == [EASE_READING]
+        finally:
+            socket.close()
+        daemons.look_again()
+        assert daemons.folder_ids == {"checkpoints"}
+
+
 def test_a_deep_scan_is_no_less_deep_for_a_quick_one_that_follows_it(shelf: CliShelf) -> None:
     shelf.run("scan", "loras", "--deep")
     shelf.run("scan", "loras", "--quick")
@@ -135,7 +165,7 @@ def test_stop_lets_what_was_to_be_read_at_once_be_read_in_its_turn(shelf: CliShe
         answer = shelf.run("scan", "--stop", "loras/style")
         assert answer.out == "1 scan stopped.\n1 file is read in its turn again.\n"
         assert socket.messages() == [EASE_READING]
-        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 0, "eased_files": 1}
+        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 0, "eased_files": 1, "orders": 0}
     finally:
         socket.close()
     with shelf.store() as store:
@@ -203,11 +233,15 @@ def test_stop_pokes_a_daemon_only_where_a_scan_runs(shelf: CliShelf) -> None:
     shelf.run("scan", "loras")
     socket = PokeSocket(shelf.state)
     try:
-        assert shelf.run("scan", "--stop", "checkpoints", "--json").document == {"stopped": 0, "eased_files": 0}
+        assert shelf.run("scan", "--stop", "checkpoints", "--json").document == {
+            "stopped": 0,
+            "eased_files": 0,
+            "orders": 0,
+        }
         assert socket.messages() == []
         with shelf.store() as store:
             store.journal.claim(Lane.DESK, THEN.replace(year=2100))
-        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 1, "eased_files": 0}
+        assert shelf.run("scan", "--stop", "--json").document == {"stopped": 1, "eased_files": 0, "orders": 0}
         assert socket.messages() == [STOP_SCANS]
     finally:
         socket.close()

@@ -85,6 +85,8 @@ def test_a_folder_says_only_what_is_otherwise_there(load: Load) -> None:
         ("rate_limit: 50 knots", "rate_limit: must be a rate: bytes a second, or a number with a unit such as 50 MB/s"),
         ("rate_limit: 50 MB/h", "rate_limit: must be a rate"),
         ("rate_limit: [1]", "rate_limit: must be a rate"),
+        ("rate_limit: 0", "rate_limit: must be a rate"),
+        ("analysis_limit: 0", "analysis_limit: must be more than 0"),
         ("chunk_size: off", "chunk_size: must be a size"),
         ("chunk_size: 5 elephants", "chunk_size: must be a size"),
         ("max_files: 0", "max_files: must be at least 1"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_a_large_file_is_described_without_a_hash(shelf: StepShelf) -> None:
     assert f"{len(CONTENT)} bytes is above hashing.max_size (100 bytes)" == (
         shelf.file("large.safetensors").hash_skipped_reason
     )
+
+
+def test_a_file_that_was_read_keeps_its_content_under_a_lower_limit_and_is_still_seen_to_rot(shelf: StepShelf) -> None:
+    path = shelf.put("large.safetensors", CONTENT)
+    shelf.look_through()
+    content = shelf.content("large.safetensors")
+    shelf.steps[TaskKind.INSPECT_FILE] = InspectFile(shelf.store, shelf.places, shelf.clock, size_limit_bytes=100)
+    status = path.stat()
+    path.write_bytes(CONTENT[:-1] + b"?")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    shelf.look_through()
+    assert (shelf.content("large.safetensors"), shelf.file("large.safetensors").hash_skipped_reason) == (content, None)
+    assert [rot.content_id for rot in shelf.store.rot.standing()] == [content.id]
 
 
 def test_a_file_at_the_limit_is_hashed(shelf: StepShelf) -> None:

@@ -16,13 +16,15 @@ from modelshelf.steps import looking, scan_folder
 from modelshelf.steps.footing import is_within
 from modelshelf.steps.scan_folder import ScanFolder
 from modelshelf.steps.step import Done, Failed, Interrupted
+from modelshelf.store.files import Files
 from tests import builders
 from tests.unit.steps.step_shelf import FreeReins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from modelshelf.domain.model_file import Fingerprint
+    from modelshelf.domain.model_file import Fingerprint, ModelFile
     from modelshelf.domain.task import Task
     from modelshelf.shelf.wholeness import Evidence, Judgement
     from tests.unit.steps.step_shelf import StepShelf
@@ -37,6 +39,44 @@ def test_a_new_file_is_noticed_once(shelf: StepShelf) -> None:
     file = shelf.file("new.safetensors")
     assert (file.scan_phase, file.waiting_reason, file.missing_since) == (ScanPhase.INDEXED, None, None)
     assert file.fingerprint.size_bytes == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("happens", "names"),
+    [
+        (lambda shelf: shelf.put("07.json", "{}"), ["07.safetensors"]),
+        (lambda shelf: shelf.put("new.safetensors", CONTENT), []),
+        (lambda shelf: shelf.put("07.safetensors", b"other"), ["07.safetensors"]),
+        (lambda shelf: shelf.path("07.safetensors").unlink(), ["07.safetensors"]),
+    ],
+    ids=["companion", "new", "changed", "gone"],
+)
+def test_of_a_large_directory_only_the_rows_are_read_that_something_happened_to(
+    shelf: StepShelf, monkeypatch: pytest.MonkeyPatch, happens: Callable[[StepShelf], object], names: list[str]
+) -> None:
+    for number in range(20):
+        shelf.put(f"{number:02}.safetensors", CONTENT)
+    shelf.scan()
+    happens(shelf)
+    found: list[bytes] = []
+    real = Files.named
+
+    def named(self: Files, folder_id: str, directory: bytes, asked: Collection[bytes]) -> dict[bytes, ModelFile]:
+        rows = real(self, folder_id, directory, asked)
+        found.extend(rows)
+        return rows
+
+    monkeypatch.setattr(Files, "named", named)
+    monkeypatch.delattr(Files, "in_directory")
+    shelf.scan()
+    assert found == [os.fsencode(name) for name in names]
+
+
+def test_a_forced_scan_describes_a_file_with_another_ctime_once_more(shelf: StepShelf) -> None:
+    shelf.put("model.safetensors", CONTENT)
+    shelf.look_through()
+    shelf.path("model.safetensors").chmod(0o600)
+    assert TaskKind.WRITE_SIDECARS in {task.kind for task in shelf.scan(is_forced=True)}
 
 
 def test_only_files_that_fit_the_patterns_are_models(shelf: StepShelf) -> None:
@@ -123,6 +163,30 @@ def test_a_walk_tells_how_many_files_it_came_past(shelf: StepShelf) -> None:
 def priorities(shelf: StepShelf) -> dict[bytes, int]:
     rows = shelf.store.database.rows("SELECT name, priority FROM files")
     return {row["name"]: row["priority"] for row in rows}
+
+
+def test_a_few_new_files_are_on_the_page_before_they_are_read(shelf: StepShelf) -> None:
+    shelf.put("new.safetensors", CONTENT)
+    assert [task.kind for task in shelf.scan()] == [TaskKind.RENDER_GALLERY]
+    assert shelf.scan() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "priority", "raised"),
+    [
+        ("", Priority.DROP, Priority.REST),
+        ("", Priority.DEEP, Priority.PERSON),
+        ("style", Priority.DROP, Priority.DROP),
+        ("style", Priority.PERSON, Priority.REST),
+    ],
+)
+def test_what_was_owed_before_is_read_at_once_where_it_lies_in_what_was_dropped_or_a_person_says_so(
+    shelf: StepShelf, path: str, priority: Priority, raised: Priority
+) -> None:
+    shelf.put("style/owed.safetensors", CONTENT)
+    shelf.scan(priority=Priority.REST)
+    shelf.scan(path, priority=priority)
+    assert priorities(shelf) == {b"owed.safetensors": raised}
 
 
 def test_an_unchanged_file_is_no_news_to_an_event(shelf: StepShelf) -> None:

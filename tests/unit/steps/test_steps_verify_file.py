@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pytest
 
+from modelshelf.domain.claim import Claim
 from modelshelf.domain.model_file import Fingerprint, ScanPhase
 from modelshelf.domain.rot import Rot, RotEnd
 from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind, TaskState
@@ -15,6 +16,7 @@ from modelshelf.domain.verification import Measure, Share, VerifySettings
 from modelshelf.errors import FileChanged, FileUnreadable
 from modelshelf.formats.hashes import hash_file
 from modelshelf.steps.render_gallery import ROTTEN
+from modelshelf.steps.rescuing import rescue_lines, rescue_of
 from modelshelf.steps.step import Failed
 from modelshelf.steps.verifying import begin_verification, note_rates, read_rates
 from tests import builders
@@ -330,6 +332,89 @@ def test_a_hard_link_takes_no_hash_from_a_rotten_file(shelf: StepShelf) -> None:
     shelf.do(TaskKind.HASH_FILE, "link.safetensors")
     assert shelf.content("link.safetensors").hashes.sha256 == sha256(found)
     assert rot_of(shelf).sha256 == sha256(found)
+
+
+LINK = "link.safetensors"
+
+
+@pytest.fixture
+def linked(shelf: StepShelf) -> StepShelf:
+    """A shelf whose file has rotted, of which a hard link is still held for sound: neither ctime was changed by that."""
+    os.link(shelf.path(NAME), shelf.path(LINK))
+    shelf.look_through()
+    flip(shelf.path(NAME))
+    for name in (NAME, LINK):
+        shelf.store.files.settle_fingerprint(shelf.file(name).id, Fingerprint.of(shelf.path(name).stat()))
+    verify(shelf)
+    assert shelf.store.rot.of(shelf.file(LINK).id) is None
+    return shelf
+
+
+def test_a_hard_link_that_is_held_for_sound_ends_no_rot(linked: StepShelf) -> None:
+    content = linked.content(NAME)
+    linked.store.files.reset_deep([linked.file(NAME).id], Priority.REST)
+    linked.drain()
+    assert linked.file(NAME).scan_phase is ScanPhase.DEEP
+    assert rot_of(linked).content_id == content.id
+    assert linked.events("file_found_restored") == []
+
+
+def accept(shelf: StepShelf) -> None:
+    """Take the bytes that a rotten file has for its own, as a person does."""
+    file, now = shelf.file(NAME), shelf.clock.now()
+    shelf.store.rot.end(file.id, RotEnd.ACCEPTED, now)
+    shelf.store.files.change(file.id, file.fingerprint, now, priority=Priority.PERSON, waiting_reason=None, run_id=None)
+
+
+def test_bytes_that_a_person_accepts_are_read_and_not_taken_from_a_hard_link(linked: StepShelf) -> None:
+    accept(linked)
+    linked.drain()
+    assert linked.content(NAME).hashes.sha256 == sha256(linked.path(NAME).read_bytes())
+
+
+def test_another_name_of_a_rotten_file_is_no_good_copy_of_it(linked: StepShelf) -> None:
+    assert rescue_lines(rescue_of(linked.store, linked.file(NAME))) == ["no good copy is known"]
+
+
+def claim(shelf: StepShelf, told: str) -> None:
+    """Let another program tell the SHA256 of the file as it looks now."""
+    file, hashes = shelf.file(NAME), shelf.content(NAME).hashes
+    look = (file.fingerprint.size_bytes, file.fingerprint.mtime_ns)
+    shelf.store.claims.put("loras", NAME.encode(), Claim(*look, told, hashes.autov1, None, None, ()))
+
+
+@pytest.mark.parametrize("is_of_the_rot", [True, False])
+def test_what_another_program_told_ends_no_rot(shelf: StepShelf, *, is_of_the_rot: bool) -> None:
+    content, found = shelf.content(NAME), flip(shelf.path(NAME))
+    verify(shelf)
+    claim(shelf, sha256(found) if is_of_the_rot else content.hashes.sha256)
+    shelf.store.files.reset_deep([shelf.file(NAME).id], Priority.REST)
+    shelf.drain()
+    assert (shelf.file(NAME).content_id, shelf.file(NAME).vouched_by) == (content.id, None)
+    assert rot_of(shelf).sha256 == sha256(found)
+
+
+def test_bytes_that_a_person_accepts_are_read_whatever_another_program_told(shelf: StepShelf) -> None:
+    found = flip(shelf.path(NAME))
+    verify(shelf)
+    claim(shelf, sha256(CONTENT))
+    accept(shelf)
+    shelf.drain()
+    assert (shelf.content(NAME).hashes.sha256, shelf.file(NAME).vouched_by) == (sha256(found), None)
+
+
+@pytest.mark.parametrize("offset", [-1, 0x100000], ids=["all of it", "where AutoV1 looks"])
+def test_a_rotten_file_that_moves_takes_its_rot_along(shelf: StepShelf, offset: int) -> None:
+    if offset > 0:
+        shelf.put(NAME, builders.lora(1, padding_bytes=2 * 1024**2))
+        shelf.look_through()
+    file, found = shelf.file(NAME), flip(shelf.path(NAME), offset)
+    verify(shelf)
+    shelf.path(NAME).rename(shelf.path("renamed.safetensors"))
+    shelf.look_through()
+    moved = shelf.file("renamed.safetensors")
+    assert (moved.id, moved.content_id) == (file.id, file.content_id)
+    assert [each.sha256 for each in shelf.store.rot.standing()] == [sha256(found)]
 
 
 def test_page_and_gallery_say_that_a_file_is_damaged_and_where_a_good_copy_is(shelf: StepShelf) -> None:

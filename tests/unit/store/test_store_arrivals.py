@@ -131,9 +131,9 @@ def test_stamps_tell_those_that_wait_from_all_others(store: Store) -> None:
     assert set(store.files.stamps_in("many", b"d")) == {stamp(b"a.pt", 1), (*stamp(b"b.pt", 2)[:4], None)}
 
 
-def test_whether_something_stood_beside_a_file_is_told_by_directory(store: Store) -> None:
+def test_beside_which_files_something_stood_is_told_by_directory(store: Store) -> None:
     add_many(store, b"d", stamp(b"a.pt", 1))
-    assert not store.files.has_companions("many", b"d")
+    assert store.files.names_with_companions("many", b"d") == []
     store.files.set_companions(store.files.in_directory("many", b"d")[b"d/a.pt"].id, "{}")
-    assert store.files.has_companions("many", b"d")
-    assert not store.files.has_companions("many", b"")
+    assert store.files.names_with_companions("many", b"d") == [b"a.pt"]
+    assert store.files.names_with_companions("many", b"") == []

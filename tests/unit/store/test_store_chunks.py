@@ -51,6 +51,21 @@ def test_what_is_owed_is_planned_once(store: Store) -> None:
     assert plan(store) == 0
 
 
+def test_what_was_planned_and_read_otherwise_is_done_where_nothing_is_owed_any_more(store: Store) -> None:
+    ids = [add_file(store, b"d/%d" % number, size_bytes=400) for number in range(3)]
+    add_file(store, b"other", folder_id="b")
+    plan(store)
+    for file_id in ids[1:]:
+        read(store, file_id)
+    assert store.chunks.end_read(NOW) == 0
+    read(store, ids[0])
+    assert store.chunks.end_read(NOW + SECOND) == 2
+    assert {(each.folder_id, each.state) for each in store.chunks.planned(9)} == {("b", ChunkState.PLANNED)}
+    for chunk in store.chunks.latest(9):
+        assert (chunk.state, chunk.ended_at, chunk.file_ids) == (ChunkState.DONE, NOW + SECOND, ())
+        assert (chunk.done_files, chunk.done_bytes) == (chunk.file_count, chunk.size_bytes)
+
+
 def test_only_the_bulk_that_can_be_read_is_planned(store: Store) -> None:
     owed = add_file(store, b"owed")
     add_read_file(store, b"read", 1)
@@ -124,6 +139,28 @@ def test_two_who_plan_at_once_plan_nothing_twice(store: Store, monkeypatch: pyte
     plan(store, limits=limits)
     other.join()
     assert planned_ids(store) == ids
+
+
+def test_a_chunk_that_is_taken_while_others_are_planned_is_not_planned_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_file(store, b"d/1")
+    plan(store)
+    running = store.chunks.running
+    taken: list[Chunk] = []
+    other = threading.Thread(target=lambda: taken.append(take(store)))
+
+    def running_while_it_is_taken() -> list[Chunk]:
+        found = running()
+        other.start()
+        other.join(0.2)
+        return found
+
+    monkeypatch.setattr(store.chunks, "running", running_while_it_is_taken)
+    assert plan(store) == 0
+    other.join()
+    assert len(taken) == 1
+    assert planned_ids(store) == []
 
 
 def test_worth_goes_before_size_and_the_largest_first_among_equals(store: Store) -> None:
@@ -332,3 +369,13 @@ def test_the_last_thousand_are_kept(store: Store) -> None:
     assert len(found) == KEPT
     assert found[0].ended_at is not None
     assert found[0].ended_at.timestamp() == KEPT + 4
+
+
+def test_it_is_known_when_any_chunk_was_last_heard_of(store: Store) -> None:
+    assert store.chunks.last_heard_at() is None
+    add_file(store, b"d/1")
+    plan(store)
+    assert store.chunks.last_heard_at() is None
+    store.chunks.note(take(store).id, NOW + SECOND, done_files=0, done_bytes=0)
+    store.chunks.recover()
+    assert store.chunks.last_heard_at() == NOW + SECOND

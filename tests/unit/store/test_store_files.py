@@ -10,6 +10,7 @@ from modelshelf.domain.header import Format, Header, Verdict
 from modelshelf.domain.model_file import Fingerprint, ModelFile, ScanPhase
 from modelshelf.domain.task import Lane, Priority, TaskKind
 from modelshelf.errors import StoreError
+from modelshelf.store import files
 from modelshelf.store.files import NewFile
 from modelshelf.store.former_files import FormerFile
 from tests.unit.store.store_builders import (
@@ -115,6 +116,18 @@ def test_a_directory_lists_its_own_files_alone_and_missing_ones_too(store: Store
     assert {path: file.id for path, file in found.items()} == {path: ids[path] for path in (b"d/x", b"d/y")}
     assert list(store.files.in_directory("a", b"")) == [b"x"]
     assert store.files.in_directory("a", b"nowhere") == {}
+
+
+def test_of_a_directory_those_with_some_names_are_given_missing_ones_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_NAMES_AT_ONCE", 2)
+    ids = {path: add_file(store, path) for path in (b"d/x", b"d/y", b"d/z", b"d/other", b"d/e/x", b"x")}
+    add_file(store, b"d/x", folder_id="b")
+    store.files.mark_missing([ids[b"d/y"]], NOW)
+    found = store.files.named("a", b"d", [b"z", b"x", b"unknown", b"y"])
+    assert {path: file.id for path, file in found.items()} == {path: ids[path] for path in (b"d/x", b"d/y", b"d/z")}
+    assert store.files.named("a", b"d", []) == {}
 
 
 def test_directories_below_are_those_with_a_file_that_is_there(store: Store) -> None:

@@ -83,3 +83,54 @@ def test_what_killed_its_reader_is_a_suspect_if_it_is_ever_tried_again(store: St
     assert store.journal.claim_bulk(NOW, ["a"], least=Priority.VERIFY) == []
     (again,) = store.journal.claim(Lane.DESK, NOW)
     assert again.crashes == CRASHES_UNTIL_ALONE
+
+
+@pytest.mark.parametrize(
+    ("kind", "priority", "is_passed_over"),
+    [
+        (TaskKind.INSPECT_FILE, Priority.REST, True),
+        (TaskKind.INSPECT_FILE, Priority.DROP, False),
+        (TaskKind.WRITE_SIDECARS, Priority.REST, False),
+    ],
+)
+def test_a_suspect_is_read_in_bulk_only_where_its_folder_has_leave(
+    kind: TaskKind, priority: Priority, *, is_passed_over: bool, store: Store
+) -> None:
+    owe(store, add_file(store, b"a", priority=Priority.DROP), kind, priority)
+    store.database.execute("UPDATE tasks SET crashes = ?", (CRASHES_UNTIL_ALONE,))
+    store.database.execute("UPDATE files SET has_task = 1")
+    assert (store.journal.next_due_at(Lane.DESK, ["a"], held=["a"]) is None) is is_passed_over
+    assert store.journal.next_suspect_at(Lane.DESK, ["a"]) == NOW
+    assert store.journal.claim_suspect(Lane.DESK, NOW - SECOND, ["a"]) == []
+    if is_passed_over:
+        assert store.journal.claim(Lane.DESK, NOW, ["a"], held=["a"]) == []
+        assert store.journal.claim_suspect(Lane.DESK, NOW, []) == []
+        assert len(store.journal.claim_suspect(Lane.DESK, NOW, ["a"])) == 1
+    else:
+        assert len(store.journal.claim(Lane.DESK, NOW, ["a"], held=["a"])) == 1
+    assert store.journal.next_suspect_at(Lane.DESK, ["a"]) is None
+
+
+def test_while_a_suspect_is_read_no_bulk_goes_ahead_of_it(store: Store) -> None:
+    suspect, small = (add_file(store, name) for name in (b"suspect", b"small"))
+    owe(store, suspect)
+    store.database.execute("UPDATE tasks SET crashes = ?", (CRASHES_UNTIL_ALONE,))
+    (reading,) = store.journal.claim_suspect(Lane.DISK, NOW, ["a"])
+    store.database.execute("UPDATE files SET is_inspected = 1 WHERE id = ?", (small,))
+    assert store.journal.claim_ahead(reading, 10**12, NOW, ["a"]) == []
+    store.database.execute("UPDATE files SET priority = ? WHERE id = ?", (Priority.DROP, small))
+    assert subjects(store.journal.claim_ahead(reading, 10**12, NOW, ["a"])) == [str(small)]
+
+
+def test_bulk_is_owed_now_whether_it_has_a_row_or_not(store: Store) -> None:
+    assert not store.journal.owes_bulk(NOW, ["a"])
+    file_id = add_file(store, b"a")
+    assert store.journal.owes_bulk(NOW, ["b", "a"])
+    assert not store.journal.owes_bulk(NOW, ["b"])
+    store.database.execute("UPDATE files SET is_inspected = 1")
+    assert store.journal.owes_bulk(NOW, ["a"])
+    (task,) = store.journal.claim_files(TaskKind.HASH_FILE, [file_id])
+    assert not store.journal.owes_bulk(NOW, ["a"])
+    store.journal.retry_at(task, NOW + DAY, "not now", FailureKind.ACCESS, NOW)
+    assert not store.journal.owes_bulk(NOW, ["a"])
+    assert store.journal.owes_bulk(NOW + DAY, ["a"])

@@ -363,6 +363,7 @@ def test_claims_read_by_their_indexes_alone(store: Store) -> None:
         return "\n".join(row["detail"] for row in rows)
 
     row = {"kind": "hash_file", "kinds": "[]", "now": 1.0, "folders": None, "limit": 5, "until": 1.0, "folder": "a"}
+    row |= {"held": "[]", "bulk": "[]"}
     row["priority"] = 10
     crowd = {"levels": "[0, 10, 20]", "until": 1.0, "most": 20}
     plans = {

@@ -81,6 +81,11 @@ def test_a_path_is_a_file_or_a_directory_with_all_below_it(store: Store) -> None
     assert within("b", b"") == []
 
 
+def test_a_whole_folder_is_all_of_it_whatever_its_directories_are_called(store: Store) -> None:
+    ids = [read(store, path) for path in (b"\x01/x", b"\xfe/x", b"\xff/x", b"\xff\xff/y/x")]
+    assert [each.file_id for each in store.verifications.within("a", b"")] == ids
+
+
 def test_a_night_is_planned_by_indexes_alone(store: Store) -> None:
     parameters = {"folder": "a", "before": 0.0, "verified_at": 0.0, "size": 0, "id": 0, "limit": 1}
     oldest = plan(store, verifications._OLDEST, parameters)
@@ -165,6 +170,16 @@ def test_a_good_copy_was_read_here_and_has_not_rotted(store: Store) -> None:
     assert {good, better}.isdisjoint({damaged})
     store.folders.sync([folder("a")])
     assert [str(copy.path) for copy in store.rot.good_copies(file)] == ["/models/a/better"]
+
+
+def test_another_name_of_the_same_file_is_no_good_copy(store: Store) -> None:
+    damaged, link = read(store, b"x", number=1), read(store, b"link", number=1)
+    store.files.settle_fingerprint(damaged, fingerprint(1))
+    store.files.settle_fingerprint(link, fingerprint(1))
+    rot(store, damaged)
+    file = store.files.get(damaged)
+    assert file is not None
+    assert store.rot.good_copies(file) == []
 
 
 def test_a_rotten_file_is_a_duplicate_of_nothing(store: Store) -> None:

@@ -121,6 +121,15 @@ def test_a_doubt_becomes_a_scan_of_the_folder(shelf: StepShelf, watch: Watch) ->
     assert hand_on(shelf, watch) == [("loras", WHOLE)]
 
 
+def test_a_doubt_is_no_drop_and_what_was_seen_in_the_folders_own_directory_is(shelf: StepShelf, watch: Watch) -> None:
+    FakeObserver.made[0].on_doubt("loras", "the queue ran over")
+    hand_on(shelf, watch)
+    assert [task.priority for task in shelf.tasks()] == [Priority.CHANGED]
+    FakeObserver.made[0].on_dirty("loras", WHOLE, DirtyReach.DIRECTORY)
+    hand_on(shelf, watch)
+    assert [task.priority for task in shelf.tasks()] == [Priority.DROP]
+
+
 @pytest.mark.parametrize("error", [DiskFull("full"), StoreError("lost")])
 def test_marks_that_the_journal_did_not_take_are_kept_and_the_workers_woken(
     error: Exception, shelf: StepShelf, watch: Watch, rings: list[None], monkeypatch: pytest.MonkeyPatch

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelshelf.domain.chunk import ChunkState
-from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind, TaskState
-from modelshelf.errors import DiskFull, FileUnreadable, ReaderDied, ReaderLost
+from modelshelf.domain.task import ORDER, Lane, NewTask, Priority, TaskKind, TaskState
+from modelshelf.errors import DiskFull, FileUnreadable, ReaderDied, ReaderLost, TransientError
 from modelshelf.steps.step import Interrupted
 from modelshelf.worker import bulk, chunk_run
 from modelshelf.worker.bulk_reins import BulkReins, rest_seconds
 from modelshelf.worker.isolation import NARROW
 from modelshelf.worker.lanes import DeviceLanes
-from modelshelf.worker.leave import Leave
+from modelshelf.worker.leave import ON_DEMAND, Leave
 from modelshelf.worker.reader import ReaderHere
 from modelshelf.worker.worker import Worker
 from tests import builders
@@ -63,7 +63,8 @@ class ScriptedReader(ReaderHere):
         self.is_closed = False
         self.openings: list[ReaderLost] = []
 
-    def open(self) -> None:
+    def open(self, check: Callable[[], None]) -> None:
+        check()
         self.is_closed = False
         if self.openings:
             raise self.openings.pop()
@@ -307,6 +308,23 @@ def test_where_no_reader_can_be_had_nothing_is_blamed_and_it_is_tried_again_soon
     assert [chunk.state for chunk in deep.chunks()] == [ChunkState.DONE]
 
 
+def test_a_stop_while_a_reader_is_had_is_no_fault_of_a_file(deep: Deep) -> None:
+    deep.put("a.safetensors")
+    checked: list[bool] = []
+
+    def open_slowly(check: Callable[[], None]) -> None:
+        check()
+        checked.append(True)
+        deep.shelf.hall.stopping.set()
+        check()
+        checked.append(False)
+
+    deep.reader.open = open_slowly  # type: ignore[method-assign]
+    assert deep.worker.turn()
+    assert checked == [True]
+    assert [(task.state, task.attempts) for task in deep.shelf.tasks(TaskKind.INSPECT_FILE)] == [(TaskState.QUEUED, 0)]
+
+
 # leave
 
 
@@ -317,6 +335,7 @@ def test_a_folder_without_leave_is_not_read_until_it_has_it(deep: Deep) -> None:
     deep.leave.changes.append(opens_at)
     assert deep.worker.turn() is False
     assert deep.worker._idle_seconds() == 3 * 3600
+    assert Worker(Lane.DESK, deep.shelf.hall, TRAITS.id)._idle_seconds() is None, "no suspect waits for leave"
     deep.leave.reasons.clear()
     assert deep.worker.turn()
     assert deep.is_hashed("a.safetensors")
@@ -404,6 +423,39 @@ def test_a_window_that_closes_in_the_middle_of_a_file_holds_it_until_it_opens_an
     assert (chunk.state, chunk.reason) == (ChunkState.DONE, None)
 
 
+@pytest.mark.parametrize("how", ["held", "slowly"])
+def test_a_file_in_hand_that_somebody_wants_at_once_is_read_on_without_leave_and_at_full_speed(
+    deep: Deep, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    deep.put("large.safetensors", size_bytes=LARGE_BYTES)
+
+    def hold() -> None:
+        if how == "held":
+            deep.leave.reasons["loras"] = ON_DEMAND
+            ask()
+        else:
+            deep.leave.rates[TRAITS.id] = 1.0
+
+    def ask() -> None:
+        deep.shelf.store.reading.raise_to("loras", b"", Priority.PERSON)
+
+    pay = BulkReins._pay
+    urgent: list[int] = []
+
+    def paying(reins: BulkReins, task: Task, done_bytes: int) -> None:
+        urgent.append(deep.shelf.hall.in_hand[task.id][0].priority)
+        pay(reins, task, done_bytes)
+
+    monkeypatch.setattr(BulkReins, "_pay", paying)
+    resting = Resting(deep, monkeypatch, ask)
+    deep.reader.acts["large.safetensors"] = [lambda: None, hold]
+    assert deep.worker.turn()
+    assert len(resting.seconds) == (how == "slowly")
+    assert urgent[-1] == Priority.PERSON
+    assert deep.is_hashed("large.safetensors")
+    assert deep.reader.read_names.count("hash_file large.safetensors") == 1
+
+
 @pytest.mark.parametrize("how", ["stop", "dismissal"])
 def test_a_file_that_is_held_is_put_down_at_once_when_it_must_be(
     how: str, deep: Deep, monkeypatch: pytest.MonkeyPatch
@@ -418,6 +470,93 @@ def test_a_file_that_is_held_is_put_down_at_once_when_it_must_be(
         (TaskState.QUEUED, 0, 0)
     ]
     assert deep.shelf.store.chunks.running() == []
+
+
+def test_a_file_whose_window_closed_does_not_hold_a_folder_that_has_leave(
+    deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep.shelf.add_folder("b")
+    deep.put("large.safetensors", size_bytes=LARGE_BYTES)
+
+    def notice_in_b() -> None:
+        deep.shelf.put("b.safetensors", builders.lora(5), "b")
+        deep.shelf.scan("", "b", priority=Priority.REST)
+
+    resting = Resting(deep, monkeypatch, lambda: None, notice_in_b)
+    hold = lambda: deep.leave.reasons.update(loras="outside its window")  # noqa: E731
+    deep.reader.acts["large.safetensors"] = [lambda: None, hold]
+    assert deep.worker.turn()
+    assert len(resting.seconds) == 2, "it rests while b owes nothing, and not a moment longer"
+    assert [(task.state, task.attempts) for task in deep.shelf.tasks(TaskKind.HASH_FILE)] == [(TaskState.QUEUED, 0)]
+    while deep.worker.turn():
+        pass
+    in_b = deep.shelf.store.files.at("b", b"b.safetensors")
+    assert in_b is not None
+    assert in_b.content_id is not None
+    assert not deep.is_hashed("large.safetensors")
+    deep.leave.reasons.clear()
+    while deep.worker.turn():
+        pass
+    assert deep.is_hashed("large.safetensors")
+
+
+def test_a_file_of_a_folder_that_is_read_on_demand_only_is_never_rested_with(
+    deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep.put("large.safetensors", size_bytes=LARGE_BYTES)
+    resting = Resting(deep, monkeypatch)
+    hold = lambda: deep.leave.reasons.update(loras=ON_DEMAND)  # noqa: E731
+    deep.reader.acts["large.safetensors"] = [lambda: None, hold]
+    assert deep.worker.turn()
+    assert resting.seconds == []
+    assert [(task.state, task.attempts) for task in deep.shelf.tasks(TaskKind.HASH_FILE)] == [(TaskState.QUEUED, 0)]
+
+
+def test_the_bell_rings_when_a_file_that_rested_is_read_on(deep: Deep, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep.put("large.safetensors", size_bytes=LARGE_BYTES)
+    bell, rings = deep.shelf.hall.bell, [0]
+
+    def open_it() -> None:
+        rings[0] = bell.rings
+        deep.leave.reasons.clear()
+
+    Resting(deep, monkeypatch, open_it)
+    hold = lambda: deep.leave.reasons.update(loras="outside its window")  # noqa: E731
+    deep.reader.acts["large.safetensors"] = [lambda: None, hold]
+    heard: list[int] = []
+    rest = BulkReins._wait_for_leave
+
+    def note_rings(self: BulkReins, *args: Any) -> None:
+        rest(self, *args)
+        heard.append(bell.rings - rings[0] if rings[0] else 0)
+
+    monkeypatch.setattr(BulkReins, "_wait_for_leave", note_rings)
+    assert deep.worker.turn()
+    assert heard[0] == 1
+
+
+@pytest.mark.parametrize("kind", [TaskKind.INSPECT_FILE, TaskKind.HASH_FILE])
+def test_what_is_suspected_of_killing_the_daemon_is_read_when_its_folder_has_leave(
+    kind: TaskKind, deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart: list[Any] = []
+    monkeypatch.setattr("modelshelf.worker.reins.read_apart", lambda function, *_: apart.append(function))
+    deep.put("a.safetensors")
+    if kind is TaskKind.HASH_FILE:
+        deep.shelf.do(TaskKind.INSPECT_FILE, "a.safetensors")
+    subject = str(deep.shelf.file("a.safetensors").id)
+    deep.shelf.store.journal.add([NewTask(kind, subject, priority=Priority.REST)], deep.shelf.clock.now())
+    deep.shelf.store.database.execute("UPDATE tasks SET crashes = 2 WHERE kind = ?", (kind,))
+    worker = Worker(ORDER[kind].lane, deep.shelf.hall, TRAITS.id)
+    deep.leave.reasons["loras"] = "outside its window"
+    assert worker.turn() is False
+    assert worker._idle_seconds() is None
+    deep.leave.changes.append(deep.shelf.clock.now() + timedelta(hours=3))
+    assert worker._idle_seconds() == 3 * 3600, "and no sooner: it would turn and turn"
+    deep.leave.reasons.clear()
+    assert worker._idle_seconds() == 0.05
+    worker.turn()
+    assert len(apart) == 1
 
 
 def test_who_has_no_leave_looks_again_when_that_may_change(deep: Deep) -> None:
@@ -545,6 +684,120 @@ def test_a_chunk_whose_end_the_journal_does_not_take_is_ended_at_the_next_turn(
     assert len(chunks.running()) == 1
     assert deep.worker.turn() is False
     assert [chunk.state for chunk in deep.chunks()] == [ChunkState.DONE]
+
+
+class FullDisk:
+    """A disk that is full whenever the end of a chunk is to be written, until there is room."""
+
+    def __init__(self, deep: Deep, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = True
+        genuine = deep.shelf.store.chunks.end
+
+        def end(*args: Any) -> None:
+            if self.is_full:
+                raise DiskFull("full")
+            genuine(*args)
+
+        monkeypatch.setattr(deep.shelf.store.chunks, "end", end)
+
+
+def test_a_chunk_that_could_not_be_ended_is_put_down_though_its_folder_has_no_leave_by_now(
+    deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep.put("a.safetensors")
+    disk = FullDisk(deep, monkeypatch)
+    with pytest.raises(DiskFull):
+        deep.worker.turn()
+    disk.is_full = False
+    deep.leave.reasons["loras"] = "outside its window"
+    assert deep.worker.turn() is False
+    assert deep.shelf.store.chunks.running() == []
+
+
+@pytest.mark.parametrize("how", ["room", "stop"])
+def test_a_worker_that_is_dismissed_puts_its_chunk_down_first_and_waits_for_room_but_not_at_a_stop(
+    how: str, deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunk_run, "BATCH_FILES", 1)
+    deep.put("a.safetensors", "b.safetensors")
+    disk = FullDisk(deep, monkeypatch)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        disk.is_full = how == "stop" or len(waits) < 3
+        return how == "stop"
+
+    monkeypatch.setattr(deep.shelf.hall.stopping, "wait", wait)
+    deep.reader.acts["a.safetensors"] = [deep.worker.dismiss]
+    with logged() as events:
+        deep.worker.run()
+    assert len(waits) == (2 if how == "stop" else 3)
+    assert {each["event"] for each in events if each["level"] == "warning"} == {"journal_not_written"}
+    assert deep.reader.is_closed
+    if how == "stop":
+        assert len(deep.shelf.store.chunks.running()) == 1
+        return
+    assert deep.shelf.store.chunks.running() == []
+    other = Worker(Lane.DISK, deep.shelf.hall, TRAITS.id)
+    while other.turn():
+        pass
+    assert deep.is_hashed("b.safetensors")
+
+
+def test_a_journal_that_takes_no_note_of_a_chunk_costs_its_file_nothing(
+    deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep.put("large.safetensors", size_bytes=LARGE_BYTES)
+    chunks = deep.shelf.store.chunks
+    genuine, refusals, told = chunks.note, [TransientError("locked")] * 2, []
+
+    def note(*args: Any, **facts: Any) -> None:
+        if refusals:
+            raise refusals.pop()
+        told.append(facts["held_reason"])
+        genuine(*args, **facts)
+
+    def look_again() -> None:
+        deep.shelf.clock.advance(chunk_run.NOTE_SECONDS - 1)
+
+    def open_it() -> None:
+        look_again()
+        deep.leave.reasons.clear()
+
+    monkeypatch.setattr(chunks, "note", note)
+    Resting(deep, monkeypatch, look_again, look_again, look_again, look_again, open_it)
+    hold = lambda: deep.leave.reasons.update(loras="outside its window")  # noqa: E731
+    deep.reader.acts["large.safetensors"] = [lambda: None, hold]
+    with logged() as events:
+        assert deep.worker.turn()
+    assert [each["event"] for each in events if each["level"] == "warning"] == ["journal_not_written"] * 2
+    assert told[0] == "outside its window", "it is said again, but not at every look"
+    assert deep.is_hashed("large.safetensors")
+    assert deep.reader.read_names.count("hash_file large.safetensors") == 1
+
+
+def test_a_journal_that_tells_of_no_drops_costs_the_file_in_hand_nothing(
+    deep: Deep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep.put("large.safetensors", size_bytes=LARGE_BYTES)
+    journal = deep.shelf.store.journal
+    genuine, refusals = journal.claim, [TransientError("another process holds the store")]
+
+    def claim(*args: Any, **options: Any) -> list[Task]:
+        if refusals:
+            raise refusals.pop()
+        return genuine(*args, **options)
+
+    def lock() -> None:
+        monkeypatch.setattr(journal, "claim", claim)
+        deep.shelf.clock.advance(1)
+        deep.shelf.hall.bell.ring()
+
+    deep.reader.acts["large.safetensors"] = [lambda: None, lock]
+    assert deep.worker.turn()
+    assert not refusals
+    assert deep.is_hashed("large.safetensors")
 
 
 def test_a_hall_that_closed_meanwhile_takes_no_word_of_a_chunk(deep: Deep) -> None:

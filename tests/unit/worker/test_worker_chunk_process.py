@@ -234,10 +234,10 @@ def test_a_child_that_cannot_begin_proves_nothing(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ReaderLost, match="exit status 1"):
-        reader.open()
+        reader.open(go_on)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     with pytest.raises(ReaderLost, match="no process could be started"):
-        reader.open()
+        reader.open(go_on)
 
 
 def test_a_child_that_never_says_that_it_is_there_is_not_waited_for(
@@ -249,8 +249,28 @@ def test_a_child_that_never_says_that_it_is_there_is_not_waited_for(
     monkeypatch.setattr(sys, "executable", str(mute))
     monkeypatch.setattr(room, "START_SECONDS", 0.0)
     with pytest.raises(ReaderLost):
-        reader.open()
+        reader.open(go_on)
     wait_until(lambda: not children())
+
+
+def test_a_stop_does_not_wait_for_a_child_that_is_slow_to_begin(
+    reader: ChunkProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mute = tmp_path / "mute"
+    mute.write_text("#!/bin/sh\nexec sleep 60\n")
+    mute.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(mute))
+    asked: list[bool] = []
+
+    def stop() -> None:
+        asked.append(reader._line is not None and reader._line.child.poll() is None)
+        raise Interrupted
+
+    for begin in (lambda: reader.open(stop), lambda: reader.read(os.getpid, (), {}, stop)):
+        with pytest.raises(Interrupted):
+            begin()
+        wait_until(lambda: not children())
+    assert asked == [True, True]
 
 
 def test_a_reader_lets_others_go_first_and_leaves_no_core(reader: ChunkProcess) -> None:
@@ -265,7 +285,7 @@ def test_a_reader_holds_no_descriptor_of_the_daemon(reader: ChunkProcess, tmp_pa
 
 
 def test_a_reader_outlives_the_thread_that_asked_for_it(reader: ChunkProcess) -> None:
-    asking = threading.Thread(target=reader.open)
+    asking = threading.Thread(target=reader.open, args=(go_on,))
     asking.start()
     asking.join()
     pid = pid_of(reader)

@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 ADDRESS = "tcp://127.0.0.1:8786"
 
 
+def go_on() -> None:
+    """Pull no reins."""
+
+
+def stop_at(number: int) -> Callable[[], None]:
+    """Give reins that are pulled when they are asked for the time of this number."""
+    asked = iter(range(1, number + 1))
+
+    def check() -> None:
+        if next(asked) == number:
+            raise Interrupted
+
+    return check
+
+
 class FakeLine:
     """A line to workers that do with an order what a bench says, the first of them in the alphabet first."""
 
@@ -93,7 +108,7 @@ class Bench:
         return Report(address, f"host-{address}", value, status.st_size, status.st_mtime_ns)
 
     def read(self, path: Path, function: Callable[..., Any] = read_header, **options: Any) -> Any:
-        return self.reader.read(function, (path,), options, lambda: None)
+        return self.reader.read(function, (path,), options, go_on)
 
     def asked(self) -> list[str]:
         return [address for line in self.lines for address, _ in line.asked]
@@ -174,7 +189,7 @@ def test_a_file_that_no_host_has_is_not_gone(bench: Bench) -> None:
     with pytest.raises(FolderOffline) as caught:
         bench.read(bench.put())
     assert str(caught.value) == text
-    bench.reader.open()
+    bench.reader.open(go_on)
 
 
 def test_a_folder_that_no_host_has_stops_the_reading_and_not_for_ever(bench: Bench) -> None:
@@ -182,9 +197,9 @@ def test_a_folder_that_no_host_has_stops_the_reading_and_not_for_ever(bench: Ben
     with pytest.raises(FolderOffline, match="host-a: /mnt is not there"):
         bench.read(bench.put())
     with pytest.raises(ReaderLost, match="host-a: /mnt is not there"):
-        bench.reader.open()
+        bench.reader.open(go_on)
     bench.answer = bench.done
-    bench.reader.open()
+    bench.reader.open(go_on)
     bench.read(bench.put())
 
 
@@ -281,17 +296,27 @@ def test_nothing_is_submitted_while_the_folder_has_to_wait(bench: Bench) -> None
 
 
 def test_where_nobody_is_left_no_file_is_begun(bench: Bench) -> None:
-    bench.reader.open()
+    bench.reader.open(go_on)
     bench.workers.clear()
     with pytest.raises(ReaderLost, match="nobody is left in the cluster"):
-        bench.reader.open()
+        bench.reader.open(go_on)
     assert bench.lines[0].is_closed
+
+
+def test_a_stop_passes_through_before_a_line_is_had_and_after(bench: Bench) -> None:
+    with pytest.raises(Interrupted):
+        bench.reader.open(stop_at(1))
+    assert bench.lines == []
+    with pytest.raises(Interrupted):
+        bench.reader.open(stop_at(2))
+    bench.reader.open(go_on)
+    assert len(bench.lines) == 1
 
 
 @pytest.mark.parametrize("how", ["lost while it read", "lost since"])
 def test_after_a_line_was_lost_there_is_another_one(how: str, bench: Bench) -> None:
     path = bench.put()
-    bench.reader.open()
+    bench.reader.open(go_on)
     if how == "lost since":
         bench.lines[0].is_alive = False
     else:
@@ -299,7 +324,7 @@ def test_after_a_line_was_lost_there_is_another_one(how: str, bench: Bench) -> N
         with pytest.raises(ReaderLost, match="lost"):
             bench.read(path)
     bench.answer, bench.workers = bench.done, {"c"}
-    bench.reader.open()
+    bench.reader.open(go_on)
     bench.read(path)
     assert [line.is_closed for line in bench.lines] == [True, False]
     assert bench.asked()[-1] == "c"

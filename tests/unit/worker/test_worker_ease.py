@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.domain.task import Lane, Priority, TaskKind, TaskState
+from modelshelf.store.orders import Orders
 from modelshelf.worker.worker import Worker
 from tests import builders
 from tests.unit.steps.step_shelf import TRAITS
@@ -74,6 +75,13 @@ def test_what_is_not_wanted_any_more_is_given_back_to_wait_for_its_turn(asked: S
 def test_a_stop_elsewhere_costs_what_is_in_hand_nothing(asked: StepShelf) -> None:
     assert len(read(asked, b"elsewhere").came_to) == 2
     assert len(read(asked, None).came_to) == 2
+
+
+def test_an_order_that_another_process_took_back_is_heeded(asked: StepShelf) -> None:
+    asked.store.orders.add(["loras", "more"])
+    Orders(asked.store.database).fulfil(["loras"])
+    asked.hall.ease()
+    assert asked.store.orders.folder_ids == {"more"}
 
 
 def test_of_a_batch_that_alone_is_given_back_which_is_not_wanted(asked: StepShelf) -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelshelf.errors import FileGone, FileUnreadable, ReaderDied, TransientError
+from modelshelf.errors import FileGone, FileUnreadable, ReaderDied, ReaderLost, TransientError
 from modelshelf.formats.hashes import hash_file
 from modelshelf.formats.inspect import read_header
 from modelshelf.steps.step import Interrupted
 from modelshelf.worker import isolation as room
-from modelshelf.worker.isolation import Call, Limits, allowed_seconds, read_apart
+from modelshelf.worker.isolation import Call, Ears, Limits, allowed_seconds, read_apart
 from tests import builders
 from tests.waiting import wait_until
 
@@ -211,3 +211,14 @@ def test_a_child_whose_parent_is_gone_before_it_is_bound_does_nothing() -> None:
     assert child.returncode == 1
     assert b"the parent is gone" in child.stderr
     assert b"done" not in child.stdout + child.stderr
+
+
+def test_a_child_that_was_killed_and_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "END_SECONDS", 0.05)
+    with subprocess.Popen(["/bin/sleep", "60"], stdout=subprocess.PIPE) as child:
+        with monkeypatch.context() as held:
+            held.setattr(child, "kill", go_on)  # as one whose device does not answer takes no signal
+            death = Ears(child, 1).death(has_begun=True)
+        child.kill()
+    assert isinstance(death, ReaderLost)
+    assert "does not end" in str(death)

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from modelshelf.domain.run_report import RunReport
-from modelshelf.domain.task import NewTask, Priority, TaskKind
+from modelshelf.domain.task import Lane, NewTask, Priority, TaskKind
 from modelshelf.errors import FileUnreadable
 from modelshelf.steps.run_report import report_of
 from modelshelf.steps.verifying import owe_verification
@@ -20,8 +22,6 @@ from tests.unit.steps.test_steps_verify_file import flip
 if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
-
-    import pytest
 
     from modelshelf.domain.run import Run
     from tests.unit.steps.step_shelf import StepShelf
@@ -51,9 +51,9 @@ def run(shelf: StepShelf, run_id: int) -> Run:
     return found
 
 
-def scan(shelf: StepShelf, run_id: int) -> None:
+def scan(shelf: StepShelf, run_id: int, priority: Priority = Priority.REST) -> None:
     """Do the scan of a run, and nothing that follows from it."""
-    shelf.scan(run_id=run_id)
+    shelf.scan(run_id=run_id, priority=priority)
     shelf.store.database.execute("DELETE FROM tasks WHERE kind = 'scan_folder'")
     end_runs(shelf.hall)
 
@@ -87,6 +87,25 @@ def test_reading_that_must_wait_is_not_waited_for(shelf: StepShelf) -> None:
     assert run(shelf, run_id).ended_at is not None
     report = report_of(shelf.store, run(shelf, run_id))
     assert (report.owed_files, report.owed_bytes) == (1, len(builders.lora(1)))
+
+
+@pytest.mark.parametrize("is_in_hand", [False, True])
+def test_reading_that_a_person_began_is_waited_for_though_its_folder_must_wait(
+    shelf: StepShelf, *, is_in_hand: bool
+) -> None:
+    shelf.put(NAME, builders.lora(1))
+    run_id = begin(shelf)
+    hall, held = replace(shelf.hall, leave=Closed()), lambda folder_ids: folder_ids
+    scan(shelf, run_id, Priority.DEEP)
+    if is_in_hand:
+        shelf.store.journal.claim(Lane.DESK, shelf.clock.now())
+    end_runs(hall)
+    assert run(shelf, run_id).ended_at is None
+    assert shelf.store.runs.under_way("nightly", shelf.clock.now(), held) is not None
+    shelf.store.reading.ease("loras", b"")
+    assert shelf.store.runs.under_way("nightly", shelf.clock.now(), held) is None
+    end_runs(hall)
+    assert run(shelf, run_id).ended_at is not None
 
 
 def test_no_run_waits_for_a_scan_of_many_nights(shelf: StepShelf) -> None:
@@ -125,6 +144,20 @@ def test_a_run_waits_for_its_verifications(shelf: StepShelf) -> None:
     shelf.drain()
     assert run(shelf, run_id).ended_at is not None
     assert run(shelf, run_id).statistics.verified == 1
+
+
+@pytest.mark.parametrize(("priority", "is_under_way"), [(Priority.PERSON, True), (Priority.VERIFY, False)])
+def test_a_verification_in_a_folder_that_must_wait_goes_on_where_a_person_began_it(
+    shelf: StepShelf, priority: Priority, *, is_under_way: bool
+) -> None:
+    shelf.put(NAME, builders.lora(1))
+    shelf.read(NAME)
+    now = shelf.clock.now()
+    run_id = shelf.store.runs.start("verify", now, ["loras"])
+    files = shelf.store.verifications.within("loras", b"")
+    owe_verification(shelf.store, files, now, run_id=run_id, priority=priority)
+    found = shelf.store.runs.under_way("verify", now, lambda folder_ids: folder_ids)
+    assert (found is not None) == is_under_way
 
 
 def test_the_end_of_a_job_is_told_once_with_its_counts(shelf: StepShelf) -> None:

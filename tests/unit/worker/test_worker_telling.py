@@ -185,7 +185,7 @@ def test_a_file_that_waits_for_leave_in_the_middle_is_paused_and_neither_slow_no
     hands.hold(Leave({"loras": Terms(windows=NIGHT)}))
     hands.go_on(task, 100 * MEGA, seconds=3600)
     told = hands.look()
-    assert (told.phase, told.has_files, told.devices[0].moved_at) == (Phase.PAUSED, True, None)
+    assert (told.phase, len(told.devices[0].files), told.devices[0].moved_at) == (Phase.PAUSED, 1, None)
     assert told.devices[0].bytes_per_second == pytest.approx(100 * MEGA)
     hands.hold(Leave())
     assert hands.look().stalled_since(shelf.clock.now()) is None, "it has leave again since just now"
@@ -193,6 +193,14 @@ def test_a_file_that_waits_for_leave_in_the_middle_is_paused_and_neither_slow_no
     told = hands.look()
     assert (told.phase, told.stalled_since(told.told_at)) == (Phase.READING, None)
     assert told.devices[0].bytes_per_second == pytest.approx(100 * MEGA, rel=0.01)
+
+
+def test_what_somebody_wants_at_once_by_now_does_not_rest_any_more(shelf: StepShelf) -> None:
+    hands = Hands(shelf, Leave({"loras": Terms(windows=NIGHT)}))
+    task = hands.take(TaskKind.HASH_FILE, hands.add("big.safetensors", 1000 * MEGA), priority=Priority.REST)
+    assert hands.look().phase is Phase.PAUSED
+    hands.go_on(replace(task, priority=Priority.PERSON), 5 * MEGA)
+    assert hands.look().phase is Phase.READING
 
 
 def test_what_a_person_asked_for_needs_no_leave_and_can_stand_still(shelf: StepShelf) -> None:
@@ -219,6 +227,22 @@ def test_a_pause_between_two_batches_is_no_standstill_and_slows_no_rate(shelf: S
     told = hands.look()
     assert told.stalled_since(shelf.clock.now()) is None
     assert told.devices[0].bytes_per_second == pytest.approx(100 * MEGA)
+
+
+def test_the_time_in_which_nothing_was_in_hand_slows_no_rate(shelf: StepShelf) -> None:
+    hands = Hands(shelf)
+    ids = [hands.add(f"{number}.safetensors", 100 * MEGA) for number in range(2)]
+    task = hands.take(TaskKind.HASH_FILE, ids[0])
+    hands.look()
+    shelf.clock.advance(1)
+    hands.finish(task)
+    walk = hands.take(TaskKind.SCAN_FOLDER, "loras")
+    hands.look()
+    hands.go_on(walk, 5, seconds=100_000)
+    task = hands.take(TaskKind.HASH_FILE, ids[1])
+    assert hands.look().devices[0].bytes_per_second == pytest.approx(100 * MEGA)
+    hands.go_on(task, 50 * MEGA, seconds=0.5)
+    assert hands.look().devices[0].bytes_per_second == pytest.approx(100 * MEGA)
 
 
 def test_of_a_batch_the_files_are_told_that_have_begun_and_are_not_done(shelf: StepShelf) -> None:
@@ -410,6 +434,19 @@ def test_what_only_waits_is_told_once_and_again_when_it_changes(
     scribe.hands.add("b.safetensors", 5)
     scribe.teller.tell()
     assert scribe.puts == 2
+
+
+def test_a_file_that_rests_is_told_once_and_nobody_looks_until_the_bell_rings(shelf: StepShelf, scribe: Scribe) -> None:
+    hands = scribe.hands
+    task = hands.take(TaskKind.HASH_FILE, hands.add("big.safetensors", 1000 * MEGA), priority=Priority.REST)
+    hands.go_on(task, 100 * MEGA)
+    assert scribe.teller.tell()
+    hands.hold(Leave({"loras": Terms(windows=NIGHT)}))
+    assert not scribe.teller.tell()
+    assert scribe.told is not None
+    assert scribe.told.phase is Phase.PAUSED
+    hands.hold(Leave())
+    assert scribe.teller.tell()
 
 
 def test_a_moment_between_two_batches_is_not_the_end(shelf: StepShelf, scribe: Scribe) -> None:

@@ -18,6 +18,8 @@ from modelshelf.worker.wakefulness import fulfil_orders, note_awake, rise, wake_
 from tests import builders
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelshelf.worker.hall import Hall
     from tests.unit.steps.step_shelf import StepShelf
 
@@ -67,6 +69,56 @@ def test_a_start_counts_as_awake_for_the_next_one(shelf: StepShelf, hall: Hall) 
     third = awake_anew(hall)
     rise(third)
     assert is_held(third)
+
+
+def chunk(shelf: StepShelf) -> None:
+    shelf.store.database.execute(
+        "INSERT INTO chunks (folder_id, device, directory, file_count, size_bytes, worth, newest_file_id, planned_at,"
+        " heard_at, file_ids) VALUES ('loras', '8:1', x'', 1, 1, 1, 1, 0, ?, x'')",
+        (shelf.clock.now().timestamp(),),
+    )
+
+
+def run(shelf: StepShelf) -> None:
+    shelf.store.runs.end(shelf.store.runs.start(None, shelf.clock.now()), shelf.clock.now())
+
+
+def event_of_file(shelf: StepShelf) -> None:
+    shelf.store.events.add("file_moved", shelf.clock.now(), file_id=1)
+
+
+def begun_run(shelf: StepShelf) -> None:
+    shelf.store.runs.start(None, shelf.clock.now())
+
+
+def event_of_folder(shelf: StepShelf) -> None:
+    shelf.store.events.add("folder_went_offline", shelf.clock.now(), folder_id="loras")
+
+
+@pytest.mark.parametrize(
+    ("leave_trace", "is_made_up"),
+    [(chunk, False), (run, False), (event_of_file, False), (begun_run, True), (event_of_folder, True)],
+)
+def test_a_daemon_that_was_killed_by_day_was_awake_until_the_last_trace_that_only_it_leaves(
+    leave_trace: Callable[[StepShelf], None], shelf: StepShelf, hall: Hall, *, is_made_up: bool
+) -> None:
+    rise(hall)
+    shelf.clock.advance(10 * 24 * HOUR)
+    leave_trace(shelf)
+    shelf.clock.advance(2 * HOUR)
+    again = awake_anew(hall)
+    rise(again)
+    assert is_held(again) is not is_made_up
+
+
+def test_a_trace_of_a_time_to_come_tells_nothing(shelf: StepShelf, hall: Hall) -> None:
+    rise(hall)
+    shelf.clock.advance(30 * 24 * HOUR)
+    run(shelf)
+    shelf.clock.advance(-29 * 24 * HOUR)
+    again = awake_anew(hall)
+    rise(again)
+    assert not is_held(again)
 
 
 def test_a_window_that_passed_while_the_machine_slept_is_made_up_for(shelf: StepShelf, hall: Hall) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from modelshelf.errors import ModelshelfError
+from modelshelf.errors import ModelshelfError, StoreDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +62,8 @@ class Check:
     seconds: float = 10.0
 
 
+RESTORE = "stop the daemon and start it again: it sets the store aside and takes the newest good backup"
+
 GRACE_SECONDS = 2.0
 """A check that watches its deadline ends a little after it, with what it found."""
 
@@ -71,25 +73,38 @@ def run_all(checks: Sequence[Check], patient: Patient) -> list[Finding]:
     looks = [_Look(check, patient) for check in checks]
     for look in looks:
         look.start()
-    return [finding for look in looks for finding in look.findings_in_time()]
+    found = [finding for look in looks for finding in look.findings_in_time()]
+    return [*found, *_damage(looks)]
+
+
+def _damage(looks: Sequence[_Look]) -> list[Finding]:
+    """Tell once of a store that is damaged, however many checks came to that."""
+    cut_short = {look.name.removeprefix(_PREFIX): look.damage for look in looks if look.damage is not None}
+    if not cut_short:
+        return []
+    text = f"{next(iter(cut_short.values()))}; so not all was examined of: {', '.join(cut_short)}"
+    return [Finding("database", Level.WRONG, text, RESTORE)]
 
 
 class _Look(threading.Thread):
     """One check in a thread of its own, because a dead mount holds whoever touches it for ever."""
 
     def __init__(self, check: Check, patient: Patient) -> None:
-        super().__init__(name=f"check-{check.name}", daemon=True)
+        super().__init__(name=f"{_PREFIX}{check.name}", daemon=True)
         self._check = check
         self._patient = patient
         self._deadline = Deadline(check.seconds)
         self._found: list[Finding] = []
         self._is_complete = False
+        self.damage: StoreDamaged | None = None
 
     def run(self) -> None:
         """Gather findings; one that is there is kept whatever comes after it."""
         try:
             for finding in self._check.examine(self._patient, self._deadline):
                 self._found.append(finding)
+        except StoreDamaged as error:
+            self.damage = error
         except (ModelshelfError, OSError) as error:
             self._found.append(Finding(self._check.name, Level.WARNING, f"could not be examined: {error}", _AGAIN))
         self._is_complete = True
@@ -107,4 +122,5 @@ class _Look(threading.Thread):
         return [*self._found, Finding(name, Level.WARNING, cut, "see which one it is, and run modelshelf doctor again")]
 
 
+_PREFIX = "check-"
 _AGAIN = "mend that, or run it as the user of the service: sudo -u modelshelf modelshelf doctor"

@@ -37,7 +37,8 @@ class Patient:
     """What is known of an installation before anything is looked at.
 
     `complaint` is why there is no `config`. `still` is None where there is no store, or none that can be read, for which
-    `store_complaint` has the reason. `account` is the user that the daemon runs as, or would.
+    `store_complaint` has the reason. `account` is the user that the daemon runs as, or would. `is_state_named`: somebody said
+    where the state is, so it has to be there.
     """
 
     clock: Clock
@@ -50,6 +51,7 @@ class Patient:
     still: Still | None = None
     store_complaint: str | None = None
     folders: tuple[Folder, ...] = ()
+    is_state_named: bool = False
 
     @property
     def log_path(self) -> Path | None:
@@ -78,7 +80,8 @@ def admit(opening: Opening, state: Path | None, clock: Clock, proc: Path = Path(
     """
     config, complaint = _config(opening, state)
     state_directory = state or (config.state_directory if config else None)
-    bare = Patient(clock, proc, config, complaint, state_directory, folders=config.folders() if config else ())
+    folders = config.folders() if config else ()
+    bare = Patient(clock, proc, config, complaint, state_directory, folders=folders, is_state_named=state is not None)
     with ExitStack() as held:
         try:
             found = Patience(ADMISSION_SECONDS).ask("the state directory", lambda: _admitted(held, bare))

@@ -64,6 +64,9 @@ def state(patient: Patient, _deadline: Deadline) -> Iterator[Finding]:
     try:
         status = directory.stat()
     except FileNotFoundError:
+        if patient.is_state_named:
+            yield Finding("state", Level.WRONG, f"{shown} is not there", "name the right directory with --state DIR")
+            return
         advice = "start the daemon: systemctl start modelshelf, or modelshelf run"
         yield Finding("state", Level.WARNING, f"{shown} is not there: no daemon ever ran on it", advice)
         return

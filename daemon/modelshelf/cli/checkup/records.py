@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from modelshelf.cli.checkup.finding import Finding, Level
+from modelshelf.cli.checkup.finding import RESTORE, Finding, Level
 from modelshelf.cli.health import size_at
 from modelshelf.cli.opening import STORE_NAME
 from modelshelf.cli.wording import count_text, size_text, when_text
@@ -34,8 +34,6 @@ OVERDUE = timedelta(days=2)
 FIRST_BACKUP_SECONDS = 3600.0
 """The daemon makes its first one a quarter of an hour after its start."""
 
-RESTORE = "stop the daemon and start it again: it sets the store aside and takes the newest good backup"
-
 
 def database(patient: Patient, deadline: Deadline) -> Iterator[Finding]:
     """Tell whether every page of the store is sound, and of the schema that this program knows."""
@@ -46,9 +44,8 @@ def database(patient: Patient, deadline: Deadline) -> Iterator[Finding]:
         yield Finding("database", Level.WARNING, patient.store_complaint, "run doctor as the user of the service")
         return
     if patient.still is None:
-        yield Finding(
-            "database", Level.WARNING, "nothing is recorded yet", "start the daemon, or: modelshelf scan --wait"
-        )
+        level = Level.WRONG if patient.is_state_named else Level.WARNING
+        yield Finding("database", level, "nothing is recorded yet", "start the daemon, or: modelshelf scan --wait")
         return
     if condemnation(path).exists():
         yield Finding("database", Level.WRONG, "damage was met while it was used", RESTORE)

@@ -7,7 +7,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
 from modelshelf.config.sections.section import Section
 from modelshelf.config.sections.values import Seconds, parse_size, texts
@@ -41,9 +49,11 @@ def _size(value: Any) -> int:
 
 def _rate(value: Any) -> int:
     """Give bytes a second from `50 MB/s`, or a size that is meant so; 0 for off, so that a folder can say it over another."""
+    if value is False or (isinstance(value, str) and value.strip().lower() in {"off", "none"}):
+        return 0
     text = re.sub(r"\s*/\s*s(ec|econd)?$", "", value.strip()) if isinstance(value, str) else value
     try:
-        return parse_size(text) or 0
+        return _size(text)
     except ValueError as error:
         raise ValueError("must be a rate: bytes a second, or a number with a unit such as 50 MB/s; or off") from error
 
@@ -91,10 +101,10 @@ def _demand_cluster(scheduler: str) -> None:
             raise ValueError(f"scheduler: tls:// needs {', '.join(missing)} in Dask's own configuration")
 
 
-_RATE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}, {"const": False}]}
+_RATE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}, {"const": False}]}
 _SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]}
 
-Rate = Annotated[int, PlainValidator(_rate), WithJsonSchema(_RATE_SCHEMA)]
+Rate = Annotated[int, PlainValidator(_rate), PlainSerializer(lambda rate: rate or "off"), WithJsonSchema(_RATE_SCHEMA)]
 ChunkSize = Annotated[int, PlainValidator(_size), WithJsonSchema(_SIZE_SCHEMA)]
 WindowTexts = Annotated[tuple[str, ...], AfterValidator(_windows), BeforeValidator(texts)]
 Celsius = Annotated[float, BeforeValidator(_degrees)]
@@ -162,7 +172,9 @@ class DeepScan(Section):
         description="Begin at once, without weighing first what is owed; disks may finish at different times",
     )
     analysis_limit: Seconds = Field(
-        default=60, description="How long may be weighed what is owed; what was not looked at by then is planned later"
+        default=60,
+        gt=0,
+        description="How long may be weighed what is owed; what was not looked at by then is planned later",
     )
     max_workers: int | None = Field(
         default=None,

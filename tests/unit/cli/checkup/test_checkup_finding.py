@@ -9,7 +9,7 @@ import pytest
 
 from modelshelf.cli.checkup import finding
 from modelshelf.cli.checkup.finding import Check, Deadline, Finding, Level, run_all
-from modelshelf.errors import FileUnreadable
+from modelshelf.errors import FileUnreadable, StoreDamaged
 from tests.unit.cli.checkup.clinic import bad
 
 if TYPE_CHECKING:
@@ -68,6 +68,17 @@ def test_a_check_that_fails_says_why(clinic: Clinic, error: Exception) -> None:
         found = run_all([Check("state", failing)], patient)
     assert found[0] == FINE
     assert bad(found) == [f"could not be examined: {error}"]
+
+
+def test_a_store_that_is_damaged_is_told_once_for_all_checks_that_met_it(clinic: Clinic) -> None:
+    def failing(_patient: Patient, _deadline: Deadline) -> Iterator[Finding]:
+        yield FINE
+        raise StoreDamaged("page 7 is no page")
+
+    with clinic.patient() as patient:
+        found = run_all([Check("work", failing), Check("chunks", failing)], patient)
+    assert found[:2] == [FINE, FINE]
+    assert bad(found) == ["page 7 is no page; so not all was examined of: work, chunks"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

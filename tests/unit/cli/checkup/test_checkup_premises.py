@@ -36,7 +36,7 @@ def record(clinic: Clinic) -> None:
 def test_a_good_configuration_is_named(clinic: Clinic) -> None:
     found = clinic.examine(premises.configuration)
     assert found[0].level is Level.OK
-    assert "2 folders, 3 jobs" in found[0].text
+    assert "2 folders, 4 jobs" in found[0].text
     assert bad(found) == [text for text in bad(found) if "krita" in text], "this version does no loras.json"
 
 
