@@ -70,7 +70,7 @@ class Box:
         """Do one command, however it ends."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"( {command}\n) </dev/null 2>&1; echo; echo {_END} $?\n")
+        self._process.stdin.write(f"( {command}\n) </dev/null 2>&1; code=$?; echo; echo {_END} $code\n")
         self._process.stdin.flush()
         lines: list[str] = []
         for line in self._process.stdout:
