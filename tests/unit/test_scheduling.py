@@ -277,7 +277,7 @@ def test_a_run_whose_reading_has_no_leave_keeps_no_other_from_beginning(shelf: S
     held: set[str] = set()
     made = Calendar(shelf.store, shelf.places, shelf.clock, ring, UTC_SETTINGS, Bustle(held=lambda _: held))
     shelf.put("a.safetensors", builders.lora(1))
-    shelf.scan()
+    shelf.scan(priority=Priority.REST)
     made._begin(OFTEN)
     shelf.store.journal.drop_scans(shelf.tasks())
     made._begin(OFTEN)
