@@ -19,7 +19,11 @@ _PAGES_PER_STEP = 1000
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Connect to the file that is there; `mode` is SQLite's own, `ro` or `rw`."""
+    """Connect to the file that is there; `mode` is SQLite's own, `ro` or `rw`.
+
+    Who writes sorts in memory: a confined service has no directory for temporary files, and SQLite then gives up with
+    SQLITE_IOERR_GETTEMPPATH.
+    """
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -28,6 +32,8 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.row_factory = sqlite3.Row
+    if mode == "rw":
+        connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelshelf.errors import BrokenModelFile, DiskFull, StoreError, TransientError, UsageError
+from modelshelf.store.connecting import connect
 from modelshelf.store.database import Database
 from modelshelf.store.soundness import examine
 
@@ -23,6 +24,7 @@ ADD = "INSERT INTO folders (id, path) VALUES (?, x'2F')"
 CHILD = """
 import sys
 from pathlib import Path
+from modelshelf.store.connecting import connect
 from modelshelf.store.database import Database
 from modelshelf.store.soundness import examine
 database = Database.open(Path(sys.argv[1]))
@@ -333,3 +335,10 @@ def test_a_number_beyond_64_bits_is_a_mistake_with_a_name_and_takes_back_the_blo
     with pytest.raises(UsageError, match="64 bits"):
         add_and_overflow()
     assert ids(database) == []
+
+
+def test_who_writes_needs_no_directory_for_temporary_files(tmp_path: Path) -> None:
+    """A confined service has none; tests/systemd shows that it starts."""
+    memory = 2
+    with closing(connect(Database.open(tmp_path / "modelshelf.db").path, "rw")) as connection:
+        assert connection.execute("PRAGMA temp_store").fetchone()[0] == memory
