@@ -205,6 +205,9 @@ def test_a_folder_that_no_host_has_stops_the_reading_and_not_for_ever(bench: Ben
 
 def test_another_file_of_that_name_is_not_the_file(bench: Bench) -> None:
     path = bench.put()
+    os.utime(
+        path, ns=(2 * (1_700_000_000_123_456_789,))
+    )  # told to the nanosecond: a rounder one may be a coarser clock's
 
     def answer(address: str, order: Order) -> Report:
         report = bench.done(address, order)
